@@ -1,0 +1,6 @@
+//! What the upstream database is made of: the catalog snapshot that questions are read against.
+//!
+//! Owns the snapshot's types, the catalog queries that fill it, and its refresh. Never knows who is asking
+//! (`access` narrows a snapshot to a role) nor what a question is.
+
+pub mod snapshot;

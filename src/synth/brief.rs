@@ -1,0 +1,61 @@
+//! What a provider is told, and what it may answer.
+
+use crate::access::visible::Visible;
+use crate::error::SqlState;
+use crate::names::Draft;
+
+/// Everything a provider may know of a question.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// The question, trimmed, in the words of whoever asked.
+    pub question: String,
+    /// The schema that the caller may see.
+    pub visible: Visible,
+    /// The civil date in the session's time zone, `2026-11-21`.
+    pub today: jiff::civil::Date,
+    /// How many `$n` the question mentions: the highest `n`, 0 when none.
+    pub parameter_count: u16,
+    /// Why the previous Draft failed, when this is a repair.
+    pub failed: Option<FailedDraft>,
+}
+
+/// A Draft that the guard or the server's planner refused, for the provider to mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedDraft {
+    /// The SQL as the provider wrote it.
+    pub sql: String,
+    /// The SQLSTATE of the refusal.
+    pub sqlstate: SqlState,
+    /// What was wrong, with DETAIL and HINT folded in.
+    pub reason: String,
+}
+
+/// What came of asking one provider.
+pub type Drafted = Result<Draft, SynthError>;
+
+/// Why a provider gave no Draft.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SynthError {
+    /// Words of the question that nothing in the schema or the grammar covers (NL002).
+    NotUnderstood {
+        /// The words, as spelled in the question.
+        words: Vec<String>,
+        /// What could be asked instead, when something is near.
+        hint: Option<String>,
+    },
+    /// Several readings are equally likely and differ in meaning (NL001).
+    Ambiguous {
+        /// The readings in plain words, best first.
+        readings: Vec<String>,
+    },
+    /// The provider could not be reached, was too slow, or answered with an error (the next one is asked).
+    Unavailable {
+        /// What happened, without secrets.
+        reason: String,
+    },
+    /// The provider answered something that holds no SQL: prose, nothing, a cut-off reply.
+    NoSql {
+        /// What it answered instead, shortened.
+        reason: String,
+    },
+}

@@ -1,0 +1,6 @@
+//! From a Brief to a Draft: the providers that write SQL.
+//!
+//! Owns the provider chain, the Brief that a provider is given, the built-in engine and the model clients. Never
+//! holds a database connection and never judges SQL: a Draft is worth nothing until `guard` has proved it.
+
+pub mod brief;

@@ -1,0 +1,3 @@
+//! Black-box tests over real sockets and a real PostgreSQL.
+
+fn main() {}
