@@ -3,4 +3,5 @@
 //! Owns privileges and the [`visible::Visible`] snapshot, and (with authentication) the verifiers that logins are
 //! checked against. Never decides what SQL may do: that is `guard`.
 
+pub mod settings;
 pub mod visible;

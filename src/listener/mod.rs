@@ -1,1 +1,3 @@
 //! listener
+
+pub mod settings;

@@ -1,1 +1,4 @@
 //! pool
+
+pub mod endpoint;
+pub mod settings;

@@ -1,4 +1,10 @@
 //! The nouns that rooms on both wings speak of: who is calling, and SQL that nobody has proved yet.
+//!
+//! The two value types that every room's settings are made of live here too: [`secret::Secret`] and the spelling of
+//! a time span ([`duration`]).
+
+pub mod duration;
+pub mod secret;
 
 use std::fmt;
 use std::sync::Arc;
