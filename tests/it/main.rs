@@ -1,3 +1,4 @@
-//! Black-box tests over real sockets and a real PostgreSQL.
+//! Black-box tests: the real binary, over real sockets, in front of a real PostgreSQL.
 
-fn main() {}
+mod harness;
+mod support;
