@@ -1,4 +1,5 @@
 //! pool
 
+pub mod control;
 pub mod endpoint;
 pub mod settings;

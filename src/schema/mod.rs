@@ -4,3 +4,10 @@
 //! (`access` narrows a snapshot to a role) nor what a question is.
 
 pub mod snapshot;
+
+pub mod catalog;
+pub mod control;
+mod fingerprint;
+mod queries;
+mod sample;
+pub mod sensitive;

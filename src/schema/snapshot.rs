@@ -195,6 +195,13 @@ impl Functions {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// Every function with its (unquoted) name, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Function)> {
+        self.by_name
+            .iter()
+            .flat_map(|(name, same_name)| same_name.iter().map(move |f| (name.as_str(), f)))
+    }
+
     /// How many names are known.
     #[must_use]
     pub fn len(&self) -> usize {
