@@ -1,0 +1,342 @@
+//! What a server still owes: one entry for each message sent to it, in order, and what becomes of the answer.
+//!
+//! The protocol answers messages strictly in order, so a queue of what was sent tells which answer is whose. It is
+//! what lets us slip messages of our own between a client's, and answers of our own between a server's, without
+//! either of them noticing.
+//!
+//! # Source
+//! PostgreSQL manual, "Message Flow": an error makes the server skip to the next Sync, Sync and Flush are ignored
+//! during COPY FROM STDIN, and a simple Query or a FunctionCall is answered up to its own ReadyForQuery.
+
+use std::collections::VecDeque;
+
+use super::frame::tag;
+
+/// A message that was sent and not yet answered in full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Query or FunctionCall: answered by whatever, then ReadyForQuery.
+    Query,
+    /// Parse.
+    Parse,
+    /// Bind.
+    Bind,
+    /// Describe.
+    Describe,
+    /// Execute.
+    Execute,
+    /// Close.
+    Close,
+    /// Sync.
+    Sync,
+    /// CopyDone or CopyFail: not answered by itself; it marks where copy-in mode ends.
+    CopyEnd,
+    /// Nothing was sent: the bytes are our own answer to a Parse or Close, due when its turn comes.
+    Emit,
+    /// Nothing was sent: the bytes are a notice of ours, due when its turn comes.
+    Notice,
+}
+
+/// What becomes of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes to the client.
+    Relay,
+    /// It was our own message: the answer is dropped, unless it is an error.
+    Swallow,
+    /// It was our own message: the answer is dropped, and an error is replaced by these bytes.
+    Refuse(Box<[u8]>),
+    /// A PortalSuspended or EmptyQueryResponse is replaced by these bytes; all else goes to the client.
+    Complete(Box<[u8]>),
+    /// These bytes go to the client ([`Sent::Emit`] and [`Sent::Notice`] only).
+    Emit(Box<[u8]>),
+}
+
+/// What to do with one message of the server.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let it pass.
+    Pass,
+    /// Drop it.
+    Drop,
+    /// Put these bytes in its place.
+    Replace(Box<[u8]>),
+}
+
+/// The queue of one server connection. Empty between transactions.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    owed: VecDeque<(Sent, Fate)>,
+    /// An error in a batch: the server ignores everything up to the next Sync.
+    skipping: bool,
+    /// The server reads copy data and ignores Sync and Flush.
+    copy_in: bool,
+    /// The client's own Parse and Close messages that were answered since the last call of `take_settled`.
+    settled: usize,
+}
+
+impl Exchange {
+    /// Nothing is owed.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owed.is_empty() && !self.skipping
+    }
+
+    /// How many entries are owed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// The server ignores whatever comes before the next Sync.
+    #[inline]
+    #[must_use]
+    pub fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
+    /// The answer that is due now is to a message of our own.
+    #[inline]
+    #[must_use]
+    pub fn is_swallowing(&self) -> bool {
+        matches!(
+            self.owed.front(),
+            Some((_, Fate::Swallow | Fate::Refuse(_)))
+        )
+    }
+
+    /// Notes a message on its way to the server.
+    #[inline]
+    pub fn sent(&mut self, message: Sent, fate: Fate) {
+        match message {
+            Sent::Sync if self.copy_in => return,
+            Sent::Sync => self.skipping = false,
+            Sent::CopyEnd => {
+                self.copy_in = false;
+                if self.owed.is_empty() {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.owed.push_back((message, fate));
+    }
+
+    /// Takes bytes of our own whose turn it is.
+    #[inline]
+    pub fn pop_emit(&mut self) -> Option<Box<[u8]>> {
+        let Some((_, Fate::Emit(bytes))) = self.owed.front_mut() else {
+            return None;
+        };
+        let bytes = std::mem::take(bytes);
+        if let Some((Sent::Emit, _)) = self.owed.pop_front() {
+            self.settled += 1;
+        }
+        Some(bytes)
+    }
+
+    /// Notes a message of the server and says what to do with it.
+    #[inline]
+    pub fn received(&mut self, code: u8) -> Verdict {
+        while matches!(self.owed.front(), Some((Sent::CopyEnd, _))) {
+            self.owed.pop_front();
+        }
+        let Some((message, fate)) = self.owed.front_mut() else {
+            return Verdict::Pass;
+        };
+        let verdict = match (&mut *fate, code) {
+            (_, tag::NOTIFICATION_RESPONSE) => Verdict::Pass,
+            (Fate::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
+            (Fate::Swallow, tag::ERROR_RESPONSE) => Verdict::Pass,
+            (Fate::Swallow | Fate::Refuse(_), _) => Verdict::Drop,
+            (Fate::Complete(bytes), tag::PORTAL_SUSPENDED | tag::EMPTY_QUERY_RESPONSE) => {
+                Verdict::Replace(std::mem::take(bytes))
+            }
+            _ => Verdict::Pass,
+        };
+        let message = *message;
+        let ours = !matches!(fate, Fate::Relay);
+        let answered = match (message, code) {
+            (Sent::Query | Sent::Sync, tag::READY_FOR_QUERY)
+            | (Sent::Parse, tag::PARSE_COMPLETE)
+            | (Sent::Bind, tag::BIND_COMPLETE)
+            | (Sent::Close, tag::CLOSE_COMPLETE)
+            | (Sent::Describe, tag::ROW_DESCRIPTION | tag::NO_DATA)
+            | (
+                Sent::Execute,
+                tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED,
+            ) => true,
+            (Sent::Query, _) => false,
+            (_, tag::ERROR_RESPONSE) => {
+                self.skip_to_sync();
+                return verdict;
+            }
+            (Sent::Execute, tag::COPY_IN_RESPONSE) => {
+                self.enter_copy_in();
+                false
+            }
+            _ => false,
+        };
+        if answered {
+            if !ours && matches!(message, Sent::Parse | Sent::Close) {
+                self.settled += 1;
+            }
+            self.owed.pop_front();
+        }
+        verdict
+    }
+
+    /// How many of the client's own Parse and Close messages have been answered (by the server, or by us with
+    /// [`Sent::Emit`]) since the last call.
+    pub fn take_settled(&mut self) -> usize {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn skip_to_sync(&mut self) {
+        while let Some((message, _)) = self.owed.front() {
+            if *message == Sent::Sync {
+                return;
+            }
+            self.owed.pop_front();
+        }
+        self.copy_in = false;
+        self.skipping = true;
+    }
+
+    /// The Execute at the front began a COPY FROM STDIN: every Sync that was sent before its CopyDone is ignored.
+    fn enter_copy_in(&mut self) {
+        let end = self
+            .owed
+            .iter()
+            .position(|(message, _)| *message == Sent::CopyEnd);
+        let ignored_until = end.unwrap_or(self.owed.len());
+        let mut at = 0;
+        self.owed.retain(|(message, _)| {
+            let ignored = *message == Sent::Sync && at < ignored_until;
+            at += 1;
+            !ignored
+        });
+        self.copy_in = end.is_none();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extended(messages: &[Sent]) -> Exchange {
+        let mut exchange = Exchange::default();
+        for &message in messages {
+            exchange.sent(message, Fate::Relay);
+        }
+        exchange
+    }
+
+    #[test]
+    fn a_batch_is_answered_in_order() {
+        let mut exchange = extended(&[
+            Sent::Parse,
+            Sent::Bind,
+            Sent::Describe,
+            Sent::Execute,
+            Sent::Sync,
+        ]);
+        for code in *b"12TDDC" {
+            assert_eq!(exchange.received(code), Verdict::Pass);
+            assert!(!exchange.is_empty());
+        }
+        exchange.received(tag::READY_FOR_QUERY);
+        assert!(exchange.is_empty());
+    }
+
+    #[test]
+    fn our_own_messages_are_not_seen() {
+        let mut exchange = Exchange::default();
+        exchange.sent(Sent::Parse, Fate::Swallow);
+        exchange.sent(Sent::Emit, Fate::Emit(b"1"[..].into()));
+        exchange.sent(Sent::Sync, Fate::Relay);
+        assert_eq!(exchange.pop_emit(), None);
+        assert_eq!(exchange.received(tag::PARSE_COMPLETE), Verdict::Drop);
+        assert_eq!(exchange.pop_emit().as_deref(), Some(&b"1"[..]));
+        assert_eq!(exchange.received(tag::READY_FOR_QUERY), Verdict::Pass);
+    }
+
+    #[test]
+    fn an_error_skips_to_the_next_sync() {
+        let mut exchange =
+            extended(&[Sent::Parse, Sent::Bind, Sent::Sync, Sent::Parse, Sent::Sync]);
+        assert_eq!(exchange.received(tag::ERROR_RESPONSE), Verdict::Pass);
+        assert_eq!(exchange.len(), 3);
+        exchange.received(tag::READY_FOR_QUERY);
+        exchange.received(tag::PARSE_COMPLETE);
+        exchange.received(tag::READY_FOR_QUERY);
+        assert!(exchange.is_empty());
+    }
+
+    #[test]
+    fn an_error_before_the_sync_was_sent_waits_for_it() {
+        let mut exchange = extended(&[Sent::Parse, Sent::Bind]);
+        exchange.received(tag::ERROR_RESPONSE);
+        assert!(exchange.is_skipping());
+        assert!(!exchange.is_empty());
+        exchange.sent(Sent::Sync, Fate::Relay);
+        exchange.received(tag::READY_FOR_QUERY);
+        assert!(exchange.is_empty());
+    }
+
+    #[test]
+    fn syncs_during_copy_in_are_not_owed() {
+        let mut before = extended(&[Sent::Bind, Sent::Execute, Sent::Sync]);
+        before.received(tag::BIND_COMPLETE);
+        before.received(tag::COPY_IN_RESPONSE);
+        before.sent(Sent::Sync, Fate::Relay);
+        before.sent(Sent::CopyEnd, Fate::Relay);
+        before.sent(Sent::Sync, Fate::Relay);
+        before.received(tag::COMMAND_COMPLETE);
+        before.received(tag::READY_FOR_QUERY);
+        assert!(before.is_empty());
+
+        let mut blind = extended(&[Sent::Execute, Sent::Sync, Sent::CopyEnd, Sent::Sync]);
+        for code in *b"GCZ" {
+            blind.received(code);
+        }
+        assert!(blind.is_empty());
+    }
+
+    #[test]
+    fn an_error_in_a_simple_query_ends_with_its_ready_for_query() {
+        let mut exchange = extended(&[Sent::Query, Sent::Query]);
+        for code in *b"TDEZ" {
+            exchange.received(code);
+        }
+        assert_eq!(exchange.len(), 1);
+    }
+
+    #[test]
+    fn a_capped_portal_completes_in_our_words() {
+        let mut exchange = Exchange::default();
+        exchange.sent(Sent::Execute, Fate::Complete(b"C"[..].into()));
+        assert_eq!(exchange.received(tag::DATA_ROW), Verdict::Pass);
+        assert_eq!(
+            exchange.received(tag::PORTAL_SUSPENDED),
+            Verdict::Replace(b"C"[..].into())
+        );
+        assert!(exchange.is_empty());
+    }
+
+    #[test]
+    fn a_refusal_takes_the_place_of_the_servers_error() {
+        let mut exchange = Exchange::default();
+        exchange.sent(Sent::Query, Fate::Refuse(b"E"[..].into()));
+        assert_eq!(
+            exchange.received(tag::ERROR_RESPONSE),
+            Verdict::Replace(b"E"[..].into())
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! The messages that we write ourselves, and the fields that we read out of others'.
+
+use bytes::BytesMut;
+use pgwire::messages::Message;
+use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
+use pgwire::messages::response::{
+    CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus,
+};
+use pgwire::messages::startup::{
+    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
+};
+
+use super::frame::{HEADER_BYTES, split_cstr, tag};
+use crate::error::{Refusal, SqlState};
+
+/// How grave an ErrorResponse or a NoticeResponse is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The statement failed; the connection goes on.
+    Error,
+    /// The connection is closed behind it.
+    Fatal,
+    /// A notice.
+    Notice,
+    /// A warning.
+    Warning,
+}
+
+impl Severity {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Fatal => "FATAL",
+            Self::Notice => "NOTICE",
+            Self::Warning => "WARNING",
+        }
+    }
+}
+
+/// PostgreSQL's type OID of `text`.
+pub const TEXT_OID: u32 = 25;
+
+/// Appends an ErrorResponse.
+pub fn put_error(out: &mut BytesMut, severity: Severity, refusal: &Refusal) {
+    put(out, &ErrorResponse::new(fields(severity, refusal)));
+}
+
+/// Appends a NoticeResponse.
+pub fn put_notice(out: &mut BytesMut, severity: Severity, notice: &Refusal) {
+    put(out, &NoticeResponse::new(fields(severity, notice)));
+}
+
+/// Appends a ReadyForQuery with a transaction status of `I`, `T` or `E`.
+pub fn put_ready_for_query(out: &mut BytesMut, status: u8) {
+    let status = match status {
+        b'T' => TransactionStatus::Transaction,
+        b'E' => TransactionStatus::Error,
+        _ => TransactionStatus::Idle,
+    };
+    put(out, &ReadyForQuery::new(status));
+}
+
+/// Appends a CommandComplete.
+pub fn put_command_complete(out: &mut BytesMut, command_tag: &str) {
+    put(out, &CommandComplete::new(command_tag.to_owned()));
+}
+
+/// Appends a ParameterStatus.
+pub fn put_parameter_status(out: &mut BytesMut, name: &str, value: &str) {
+    put(
+        out,
+        &ParameterStatus::new(name.to_owned(), value.to_owned()),
+    );
+}
+
+/// Appends AuthenticationOk.
+pub fn put_authentication_ok(out: &mut BytesMut) {
+    put(out, &Authentication::Ok);
+}
+
+/// Appends AuthenticationSASL with the mechanisms offered.
+pub fn put_authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
+    let mechanisms = mechanisms.iter().map(|&name| name.to_owned()).collect();
+    put(out, &Authentication::SASL(mechanisms));
+}
+
+/// Appends AuthenticationSASLContinue.
+pub fn put_authentication_sasl_continue(out: &mut BytesMut, data: String) {
+    put(out, &Authentication::SASLContinue(data.into()));
+}
+
+/// Appends AuthenticationSASLFinal.
+pub fn put_authentication_sasl_final(out: &mut BytesMut, data: String) {
+    put(out, &Authentication::SASLFinal(data.into()));
+}
+
+/// Appends BackendKeyData with a four-byte key.
+pub fn put_backend_key_data(out: &mut BytesMut, process_id: i32, secret_key: i32) {
+    put(
+        out,
+        &BackendKeyData::new(process_id, SecretKey::I32(secret_key)),
+    );
+}
+
+/// Appends NegotiateProtocolVersion: 3.0 is what we speak, and these options are not known.
+pub fn put_negotiate_protocol_version(out: &mut BytesMut, unknown_options: Vec<String>) {
+    put(out, &NegotiateProtocolVersion::new(0, unknown_options));
+}
+
+/// Appends a RowDescription of text columns.
+pub fn put_text_row_description(out: &mut BytesMut, columns: &[&str]) {
+    let fields = columns
+        .iter()
+        .map(|&name| FieldDescription::new(name.to_owned(), 0, 0, TEXT_OID, -1, -1, 0))
+        .collect();
+    put(out, &RowDescription::new(fields));
+}
+
+/// Appends a DataRow of text values.
+pub fn put_text_data_row(out: &mut BytesMut, values: &[Option<&str>]) {
+    let mut data = BytesMut::new();
+    for value in values {
+        match value {
+            Some(text) => {
+                let length = i32::try_from(text.len()).expect("our own values are short");
+                data.extend_from_slice(&length.to_be_bytes());
+                data.extend_from_slice(text.as_bytes());
+            }
+            None => data.extend_from_slice(&(-1i32).to_be_bytes()),
+        }
+    }
+    let count = i16::try_from(values.len()).expect("our own rows are narrow");
+    put(out, &DataRow::new(data, count));
+}
+
+/// Appends a frame of a tag and a body.
+pub fn put_frame(out: &mut BytesMut, code: u8, body: &[&[u8]]) {
+    let length: usize = 4 + body.iter().map(|part| part.len()).sum::<usize>();
+    let length = u32::try_from(length).expect("frames are at most a gigabyte");
+    out.extend_from_slice(&[code]);
+    out.extend_from_slice(&length.to_be_bytes());
+    for part in body {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Appends a Query.
+pub fn put_query(out: &mut BytesMut, sql: &[u8]) {
+    put_frame(out, tag::QUERY, &[sql, b"\0"]);
+}
+
+/// The value of one field (`b'C'` the SQLSTATE, `b'M'` the message, ...) of an ErrorResponse or NoticeResponse.
+#[must_use]
+pub fn error_field(frame: &[u8], code: u8) -> Option<&[u8]> {
+    let mut rest = frame.get(HEADER_BYTES..)?;
+    while let Some((&field, tail)) = rest.split_first() {
+        if field == 0 {
+            return None;
+        }
+        let (value, tail) = split_cstr(tail)?;
+        if field == code {
+            return Some(value);
+        }
+        rest = tail;
+    }
+    None
+}
+
+/// Reads an ErrorResponse of a server into a refusal, in as far as it is text that we can read.
+#[must_use]
+pub fn read_error(frame: &[u8]) -> Refusal {
+    let text = |code| error_field(frame, code).map(|v| String::from_utf8_lossy(v).into_owned());
+    let sqlstate = error_field(frame, b'C')
+        .and_then(|code| std::str::from_utf8(code).ok())
+        .and_then(SqlState::parse)
+        .unwrap_or(SqlState::INTERNAL_ERROR);
+    Refusal {
+        sqlstate,
+        message: text(b'M').unwrap_or_default().into(),
+        detail: text(b'D'),
+        hint: text(b'H'),
+    }
+}
+
+fn fields(severity: Severity, refusal: &Refusal) -> Vec<(u8, String)> {
+    let mut fields = vec![
+        (b'S', severity.as_str().to_owned()),
+        (b'V', severity.as_str().to_owned()),
+        (b'C', refusal.sqlstate.as_str().to_owned()),
+        (b'M', printable(&refusal.message)),
+    ];
+    if let Some(detail) = &refusal.detail {
+        fields.push((b'D', printable(detail)));
+    }
+    if let Some(hint) = &refusal.hint {
+        fields.push((b'H', printable(hint)));
+    }
+    fields
+}
+
+/// A NUL would end the field early and break the frame.
+fn printable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn put(out: &mut BytesMut, message: &impl Message) {
+    message
+        .encode(out)
+        .expect("our own messages are within every limit");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_back_as_written() {
+        let refusal = Refusal::new(SqlState::NOT_UNDERSTOOD, "question not understood")
+            .with_detail("A detail.")
+            .with_hint("A hint.");
+        let mut out = BytesMut::new();
+        put_error(&mut out, Severity::Error, &refusal);
+        assert_eq!(read_error(&out), refusal);
+        assert_eq!(error_field(&out, b'S'), Some(&b"ERROR"[..]));
+        assert_eq!(error_field(&out, b'P'), None);
+    }
+
+    #[test]
+    fn a_nul_in_a_message_does_not_end_the_field() {
+        let mut out = BytesMut::new();
+        put_error(
+            &mut out,
+            Severity::Fatal,
+            &Refusal::new(SqlState::INTERNAL_ERROR, "a\0b"),
+        );
+        assert_eq!(read_error(&out).message, "a\u{fffd}b");
+    }
+}
