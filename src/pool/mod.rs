@@ -1,5 +1,16 @@
-//! pool
+//! Server connections, shared: which there are, who has one, and how a query on one is cancelled.
+//!
+//! Owns the pools (one for each upstream, database, role and set of startup settings), the leases on their
+//! connections, what is prepared on each of them, and the roster of clients. Never knows what a client sends: when a
+//! connection may be given back is the session's decision.
 
 pub mod control;
 pub mod endpoint;
 pub mod settings;
+
+pub mod connection;
+pub mod connector;
+pub mod lease;
+pub mod registry;
+pub mod roster;
+pub mod statement;

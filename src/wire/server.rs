@@ -93,6 +93,8 @@ pub enum ConnectError {
     Unreachable(String),
     /// The server wants a proof that we do not have.
     NoCredentials(&'static str),
+    /// The server closed the connection while it was idle.
+    Stale,
 }
 
 impl From<io::Error> for ConnectError {

@@ -1,0 +1,242 @@
+//! The clients that are connected: how a CancelRequest finds one, and how all of them are told to leave.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use subtle::ConstantTimeEq;
+
+use super::lease::Lease;
+use crate::wire::server::{self, Address};
+
+/// How long passing a cancel on to the server may take.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everybody who is connected.
+#[derive(Debug, Default)]
+pub struct Roster {
+    clients: Mutex<HashMap<i32, Arc<Ticket>>>,
+}
+
+/// One client's place in the roster.
+#[derive(Debug)]
+pub struct Ticket {
+    process_id: i32,
+    secret_key: i32,
+    signals: AtomicU8,
+    waker: AtomicWaker,
+    running: Mutex<Running>,
+}
+
+/// Where a cancel must go, and what it holds up.
+#[derive(Debug, Default)]
+struct Running {
+    target: Option<CancelTarget>,
+    /// Cancels on their way to the server.
+    in_flight: u32,
+    /// A connection that was given back while a cancel was on its way to it; it goes to nobody else until the server
+    /// has taken the cancel.
+    parked: Option<Lease>,
+}
+
+#[derive(Clone, Debug)]
+struct CancelTarget {
+    address: Address,
+    process_id: i32,
+    secret_key: Bytes,
+}
+
+const CANCEL: u8 = 1;
+const LEAVE: u8 = 2;
+
+impl Roster {
+    /// Enters a client under a process id and a secret of its own.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>) -> Entry {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let ticket = loop {
+            let mut random = [0; 8];
+            getrandom::fill(&mut random).expect("the system's random source is always there");
+            let [a, b, c, d, key @ ..] = random;
+            // Positive, as the process ids of PostgreSQL are.
+            let process_id = i32::from_be_bytes([a & 0x7f, b, c, d]);
+            if process_id != 0 && !clients.contains_key(&process_id) {
+                break Arc::new(Ticket {
+                    process_id,
+                    secret_key: i32::from_be_bytes(key),
+                    signals: AtomicU8::new(0),
+                    waker: AtomicWaker::new(),
+                    running: Mutex::default(),
+                });
+            }
+        };
+        clients.insert(ticket.process_id, ticket.clone());
+        Entry {
+            roster: self.clone(),
+            ticket,
+        }
+    }
+
+    /// Cancels what a client is doing: a query on a server, or its wait for something. A wrong key does nothing.
+    pub async fn cancel(&self, process_id: i32, secret_key: &[u8]) {
+        let ticket = self
+            .clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&process_id)
+            .cloned();
+        if let Some(ticket) = ticket
+            && bool::from(ticket.secret_key.to_be_bytes().ct_eq(secret_key))
+        {
+            ticket.cancel().await;
+        }
+    }
+
+    /// Tells every client to leave as soon as its transaction ends.
+    pub fn dismiss_all(&self) {
+        for ticket in self
+            .clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
+            ticket.signal(LEAVE);
+        }
+    }
+
+    /// How many clients there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    /// Whether nobody is connected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Ticket {
+    /// The process id that the client knows itself by.
+    #[must_use]
+    pub fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
+    /// The secret that a CancelRequest must carry.
+    #[must_use]
+    pub fn secret_key(&self) -> i32 {
+        self.secret_key
+    }
+
+    /// Registers the task to wake on a signal, and says whether the client is to leave.
+    #[inline]
+    pub fn poll_dismissed(&self, cx: &Context<'_>) -> bool {
+        self.waker.register(cx.waker());
+        self.signals.load(Ordering::Acquire) & LEAVE != 0
+    }
+
+    /// Waits until the client cancels what is done without a server.
+    pub async fn cancelled(&self) {
+        std::future::poll_fn(|cx| {
+            self.waker.register(cx.waker());
+            if self.signals.fetch_and(!CANCEL, Ordering::AcqRel) & CANCEL != 0 {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Forgets a cancel that came too late for what it was meant for.
+    pub fn clear_cancel(&self) {
+        self.signals.fetch_and(!CANCEL, Ordering::AcqRel);
+    }
+
+    /// Notes that the client's queries now run on this connection.
+    pub fn runs_on(&self, address: &Address, lease: &Lease) {
+        self.lock().target = Some(CancelTarget {
+            address: address.clone(),
+            process_id: lease.process_id(),
+            secret_key: lease.secret_key().clone(),
+        });
+    }
+
+    /// Gives a connection back, or keeps it until a cancel that is on its way to it has arrived.
+    pub fn give_back(&self, lease: Lease) {
+        let mut running = self.lock();
+        running.target = None;
+        if running.in_flight > 0 {
+            running.parked = Some(lease);
+        }
+    }
+
+    /// Cancels what the client is doing now.
+    pub async fn cancel(&self) {
+        let target = {
+            let mut running = self.lock();
+            let target = running.target.clone();
+            running.in_flight += u32::from(target.is_some());
+            target
+        };
+        let Some(target) = target else {
+            self.signal(CANCEL);
+            return;
+        };
+        let sent = server::cancel(&target.address, target.process_id, target.secret_key);
+        match tokio::time::timeout(CANCEL_TIMEOUT, sent).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "could not pass a cancel on to the server"),
+            Err(_) => tracing::warn!("the server did not take a cancel in time"),
+        }
+        let parked = {
+            let mut running = self.lock();
+            running.in_flight -= 1;
+            (running.in_flight == 0).then(|| running.parked.take())
+        };
+        drop(parked);
+    }
+
+    fn signal(&self, signal: u8) {
+        self.signals.fetch_or(signal, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client's entry; dropping it strikes the client off the roster.
+#[derive(Debug)]
+pub struct Entry {
+    roster: Arc<Roster>,
+    ticket: Arc<Ticket>,
+}
+
+impl Entry {
+    /// The client's ticket.
+    #[must_use]
+    pub fn ticket(&self) -> &Arc<Ticket> {
+        &self.ticket
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.roster
+            .clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.ticket.process_id);
+    }
+}

@@ -1,0 +1,101 @@
+//! Prepared statements by content: what clients call by names of their own is prepared once per server connection.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// The content of a Parse message, its name left out: SQL, NUL, parameter types.
+#[derive(Debug)]
+pub struct Statement {
+    id: u64,
+    body: Box<[u8]>,
+}
+
+impl Statement {
+    /// A number that no other content has had since the start.
+    #[inline]
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The body of a Parse message behind its name.
+    #[inline]
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The SQL, in the client's encoding.
+    #[must_use]
+    pub fn sql(&self) -> &[u8] {
+        let end = memchr::memchr(0, &self.body).unwrap_or(self.body.len());
+        &self.body[..end]
+    }
+}
+
+/// Every content that some client or server connection still refers to.
+#[derive(Debug, Default)]
+pub struct Statements {
+    known: Mutex<Known>,
+    next_id: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_content: HashMap<Box<[u8]>, Weak<Statement>>,
+    /// Sweep the dead out when the map has grown to this many.
+    sweep_at: usize,
+}
+
+/// Never sweep below this many entries.
+const SWEEP_MIN: usize = 1024;
+
+impl Statements {
+    /// The statement of this content, the same one for everybody who prepares it at the same time.
+    #[must_use]
+    pub fn intern(&self, body: &[u8]) -> Arc<Statement> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(statement) = known.by_content.get(body).and_then(Weak::upgrade) {
+            return statement;
+        }
+        let statement = Arc::new(Statement {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            body: body.into(),
+        });
+        known
+            .by_content
+            .insert(body.into(), Arc::downgrade(&statement));
+        if known.by_content.len() > known.sweep_at.max(SWEEP_MIN) {
+            known.by_content.retain(|_, held| held.strong_count() > 0);
+            known.sweep_at = known.by_content.len() * 2;
+        }
+        statement
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_contents_are_one_statement_while_somebody_holds_it() {
+        let statements = Statements::default();
+        let first = statements.intern(b"SELECT 1\0\0\0");
+        let id = first.id();
+        assert_eq!(statements.intern(b"SELECT 1\0\0\0").id(), id);
+        assert_ne!(statements.intern(b"SELECT 2\0\0\0").id(), id);
+        assert_eq!(first.sql(), b"SELECT 1");
+        drop(first);
+        assert_ne!(statements.intern(b"SELECT 1\0\0\0").id(), id);
+    }
+
+    #[test]
+    fn contents_that_nobody_holds_are_swept_out() {
+        let statements = Statements::default();
+        for number in 0..10 * SWEEP_MIN {
+            let _ = statements.intern(&number.to_be_bytes());
+        }
+        assert!(statements.known.lock().unwrap().by_content.len() <= SWEEP_MIN + 1);
+    }
+}
