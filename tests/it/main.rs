@@ -1,4 +1,10 @@
 //! Black-box tests: the real binary, over real sockets, in front of a real PostgreSQL.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test's own helpers cannot do fails the test"
+)]
+
+mod differential;
 mod harness;
 mod support;

@@ -6,5 +6,7 @@
 )]
 
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod raw;
