@@ -1,0 +1,221 @@
+//! What no room can check alone: values that do not fit one another, and ports before they are bound.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::config::mistake::{Mistake, show};
+use crate::config::tree::{Node, Origin, join};
+use crate::observe::log;
+use crate::pool::settings::EVERY_DATABASE;
+
+/// Checks settings that were read.
+///
+/// # Errors
+/// The first mistake.
+pub(super) fn check(settings: &Settings, written: &Node) -> Result<(), Mistake> {
+    let told = Told(written);
+    check_listen(settings, &told)?;
+    check_upstreams(settings, &told)?;
+    check_pool(settings, &told)?;
+    check_auth(settings, &told)?;
+    check_http(settings, &told)?;
+    log::filter(&settings.log.level).map(drop).map_err(|_| {
+        told.wrong(
+            &["log", "level"],
+            "expected error, warn, info, debug, trace, off or directives such as info,pgask::pool=debug",
+        )
+    })
+}
+
+/// What was written, to name a mistake's place.
+struct Told<'a>(&'a Node);
+
+impl Told<'_> {
+    /// A value that is not allowed.
+    fn wrong(&self, keys: &[&str], says: &str) -> Mistake {
+        let path = keys
+            .iter()
+            .fold(String::new(), |path, key| join(&path, key));
+        match self.0.at(keys) {
+            Some(node) => {
+                Mistake::in_value(&node.origin, &path, show(&node.value).as_deref(), says)
+            }
+            None => Mistake::in_value(self.nearest(keys), &path, None, says),
+        }
+    }
+
+    /// A secret that is not allowed where it stands: it is not shown.
+    fn wrong_secret(&self, keys: &[&str], says: &str) -> Mistake {
+        let path = keys
+            .iter()
+            .fold(String::new(), |path, key| join(&path, key));
+        Mistake::in_value(self.nearest(keys), &path, None, says)
+    }
+
+    /// Where the closest table around a key was written.
+    fn nearest(&self, keys: &[&str]) -> &Origin {
+        let around = (0..=keys.len())
+            .rev()
+            .find_map(|count| self.0.at(&keys[..count]));
+        around.map_or(&Origin::Default, |node| &node.origin)
+    }
+}
+
+fn check_listen(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let listen = &settings.listen;
+    if !listen.address.is_empty() && !is_address(&listen.address) {
+        return Err(told.wrong(&["listen", "address"], ADDRESS));
+    }
+    let dir = listen.unix_socket_dir.as_deref();
+    let dir = dir.filter(|dir| !dir.as_os_str().is_empty());
+    if listen.address.is_empty() && dir.is_none() {
+        let says =
+            "nothing to listen on: expected host:port, or a directory in listen.unix_socket_dir";
+        return Err(told.wrong(&["listen", "address"], says));
+    }
+    if let Some(dir) = dir {
+        check_socket_dir(dir).map_err(|says| told.wrong(&["listen", "unix_socket_dir"], says))?;
+    }
+    if listen.max_clients == 0 {
+        return Err(told.wrong(&["listen", "max_clients"], ONE_OR_MORE));
+    }
+    above_zero(listen.login_timeout, told, &["listen", "login_timeout"])
+}
+
+/// # Source
+/// `sun_path` holds 108 bytes on Linux and 104 elsewhere, the end mark included: unix(7).
+fn check_socket_dir(dir: &Path) -> Result<(), &'static str> {
+    let longest = 103 - "/.s.PGSQL.65535".len();
+    if dir.as_os_str().len() > longest {
+        return Err("expected a directory with a path of 88 bytes or fewer");
+    }
+    if dir.is_dir() {
+        Ok(())
+    } else {
+        Err("expected a directory that exists")
+    }
+}
+
+fn check_upstreams(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    if settings.upstream.is_empty() {
+        let says = "no server to talk to: expected [[upstream]] with a url, PGASK_UPSTREAM__0__URL or --upstream URL";
+        return Err(told.wrong(&["upstream"], says));
+    }
+    let mut names = BTreeMap::new();
+    let mut databases = BTreeMap::new();
+    for (position, upstream) in settings.upstream.iter().enumerate() {
+        let position_text = position.to_string();
+        let key = |name| ["upstream", &position_text, name];
+        if upstream.name.is_empty() {
+            return Err(told.wrong(&key("name"), "expected a name"));
+        }
+        if let Some(other) = names.insert(&upstream.name, position) {
+            let says = format!(
+                "upstream.{other} has the name {:?} too: expected one of its own",
+                upstream.name
+            );
+            return Err(told.wrong(&key("name"), &says));
+        }
+        if upstream.has_two_passwords() {
+            let says = "upstream's url holds a password too: expected one of the two";
+            return Err(told.wrong_secret(&key("password"), says));
+        }
+        if upstream.databases.is_empty() || upstream.databases.iter().any(String::is_empty) {
+            let says = r#"expected names of databases, or "*" for all"#;
+            return Err(told.wrong(&key("databases"), says));
+        }
+        for database in &upstream.databases {
+            if let Some(other) = databases.insert(database, position) {
+                let says = format!(
+                    "{database:?} is served by upstream.{other} already: expected each database once"
+                );
+                return Err(told.wrong(&key("databases"), &says));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_pool(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let pool = &settings.pool;
+    if pool.default_pool_size == 0 {
+        return Err(told.wrong(&["pool", "default_pool_size"], ONE_OR_MORE));
+    }
+    if pool.prepared_statements_max == 0 {
+        return Err(told.wrong(&["pool", "prepared_statements_max"], ONE_OR_MORE));
+    }
+    for (key, value) in [
+        ("query_wait_timeout", pool.query_wait_timeout),
+        ("server_connect_timeout", pool.server_connect_timeout),
+        ("server_idle_timeout", pool.server_idle_timeout),
+        ("server_lifetime", pool.server_lifetime),
+    ] {
+        above_zero(value, told, &["pool", key])?;
+    }
+    Ok(())
+}
+
+fn check_auth(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let serves = |name: &str| {
+        let mut listed = settings
+            .upstream
+            .iter()
+            .flat_map(|upstream| &upstream.databases);
+        listed.any(|database| database == name || database == EVERY_DATABASE)
+    };
+    match settings.auth.databases.keys().find(|name| !serves(name)) {
+        Some(name) => {
+            let says =
+                "no upstream serves this database: expected a name listed in upstream.databases";
+            Err(told.wrong(&["auth", "databases", name], says))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_http(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let Some(address) = settings
+        .http
+        .address
+        .as_deref()
+        .filter(|text| !text.is_empty())
+    else {
+        return Ok(());
+    };
+    if !is_address(address) {
+        return Err(told.wrong(&["http", "address"], ADDRESS));
+    }
+    if address == settings.listen.address && !address.ends_with(":0") {
+        let says = "clients connect there (listen.address): expected another port";
+        return Err(told.wrong(&["http", "address"], says));
+    }
+    Ok(())
+}
+
+fn above_zero(value: Duration, told: &Told<'_>, keys: &[&str]) -> Result<(), Mistake> {
+    if value.is_zero() {
+        return Err(told.wrong(keys, "expected a duration above zero"));
+    }
+    Ok(())
+}
+
+/// Whether a text is `host:port`: a name, an IPv4 address or an IPv6 address in brackets, and a port from 0 (any
+/// free one) to 65535.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let host_is_one = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains([':', '/', '[', ']', ' ', '@']),
+    };
+    host_is_one && !port.starts_with('+') && port.parse::<u16>().is_ok()
+}
+
+const ADDRESS: &str = "expected host:port, such as 127.0.0.1:6432";
+const ONE_OR_MORE: &str = "expected a whole number from 1";
