@@ -3,5 +3,9 @@
 //! Owns privileges and the [`visible::Visible`] snapshot, and (with authentication) the verifiers that logins are
 //! checked against. Never decides what SQL may do: that is `guard`.
 
-pub mod settings;
+pub mod directory;
 pub mod visible;
+
+pub mod narrow;
+pub mod privileges;
+pub mod settings;

@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::snapshot::{Relation, Snapshot};
 
-/// Hashes everything but statistics and row estimates. Equal within one run of the program only.
-pub(in crate::schema) fn fingerprint(snapshot: &Snapshot) -> u64 {
+/// Hashes everything but statistics and row estimates. Comparable within one run of the program only.
+#[must_use]
+pub fn fingerprint(snapshot: &Snapshot) -> u64 {
     let mut hasher = DefaultHasher::new();
     for relation in &snapshot.relations {
         hash_relation(relation, &mut hasher);

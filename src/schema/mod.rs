@@ -5,9 +5,12 @@
 
 pub mod snapshot;
 
+pub mod cache;
 pub mod catalog;
 pub mod control;
-mod fingerprint;
+pub mod fingerprint;
+mod freshness;
 mod queries;
 mod sample;
 pub mod sensitive;
+pub mod settings;

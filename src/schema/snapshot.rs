@@ -1,6 +1,7 @@
 //! The snapshot: relations, columns, keys, enums, statistics and functions of one database at one moment.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// One database's catalog at one moment. Immutable once built; shared by `Arc`.
 #[derive(Clone, Debug, Default)]
@@ -151,7 +152,8 @@ pub struct ForeignKey {
 /// What is known of functions, by name: enough for the guard, which cannot resolve overloads.
 #[derive(Clone, Debug, Default)]
 pub struct Functions {
-    by_name: HashMap<String, Vec<Function>>,
+    /// Shared: a snapshot narrowed to a role knows the same functions.
+    by_name: Arc<HashMap<String, Vec<Function>>>,
 }
 
 /// One function, or several of the same schema and name folded into the most dangerous of them.
@@ -179,7 +181,8 @@ pub enum Volatility {
 impl Functions {
     /// Adds one row of `pg_proc`, folding it into what is already known under its schema and name.
     pub fn add(&mut self, name: &str, function: Function) {
-        let same_name = self.by_name.entry(name.to_owned()).or_default();
+        let by_name = Arc::make_mut(&mut self.by_name);
+        let same_name = by_name.entry(name.to_owned()).or_default();
         match same_name.iter_mut().find(|f| f.schema == function.schema) {
             Some(known) => {
                 known.volatility = known.volatility.max(function.volatility);

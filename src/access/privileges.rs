@@ -1,0 +1,179 @@
+//! What one role may read, and where it looks for unqualified names, as the catalog says.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use crate::error::{Refusal, SqlState};
+use crate::schema::control::refusal;
+
+/// What one role may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privileges {
+    /// By `pg_class.oid`; a relation that is not here may not be read at all.
+    pub relations: HashMap<u32, Readable>,
+    /// Schemas that exist and that the role may use, in the order of its `search_path`, unquoted, `pg_catalog` left
+    /// out.
+    pub search_path: Vec<String>,
+}
+
+/// How much of a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// Every column, those still to come included.
+    All,
+    /// These columns, by `attnum`.
+    Columns(Vec<i16>),
+}
+
+/// The role's `search_path` as written, and the schemas it may use.
+///
+/// Settings of role and database come before those of the role, of the database, and of all roles (PostgreSQL manual,
+/// "ALTER ROLE"). Below them is the server's default, which is what the service account's own session would have, had
+/// it not its own role setting.
+const ROLE: &str = r"
+    SELECT coalesce(
+        (SELECT pg_catalog.substr(written.setting, pg_catalog.strpos(written.setting, '=') + 1)
+         FROM pg_catalog.pg_db_role_setting s,
+              LATERAL pg_catalog.unnest(s.setconfig) written (setting)
+         WHERE s.setrole IN (0, r.oid)
+           AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d
+                                     WHERE d.datname = pg_catalog.current_database()))
+           AND pg_catalog.lower(pg_catalog.split_part(written.setting, '=', 1)) = 'search_path'
+         ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
+         LIMIT 1),
+        (SELECT CASE WHEN EXISTS (
+                    SELECT FROM pg_catalog.pg_db_role_setting s
+                    JOIN pg_catalog.pg_roles self ON self.oid = s.setrole,
+                         LATERAL pg_catalog.unnest(s.setconfig) written (setting)
+                    WHERE self.rolname = session_user
+                      AND pg_catalog.lower(pg_catalog.split_part(written.setting, '=', 1)) = 'search_path')
+                THEN g.boot_val ELSE g.reset_val END
+         FROM pg_catalog.pg_settings g WHERE g.name = 'search_path')),
+        ARRAY(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n
+              WHERE n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'))
+    FROM pg_catalog.pg_roles r
+    WHERE r.rolname::pg_catalog.text = $1";
+
+/// Relations the role may read: oid, and the attnums when it is not all of them.
+const RELATIONS: &str = r"
+    SELECT c.oid,
+           CASE WHEN NOT p.whole THEN ARRAY(
+               SELECT a.attnum FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                 AND pg_catalog.has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT')
+               ORDER BY a.attnum) END
+    FROM pg_catalog.pg_roles r
+    CROSS JOIN pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT coalesce(pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT'), false)) p (whole)
+    WHERE r.rolname::pg_catalog.text = $1
+      AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+      AND (p.whole OR pg_catalog.has_any_column_privilege(r.oid, c.oid, 'SELECT'))";
+
+/// Reads what a role may read in the database that `client` is connected to.
+///
+/// # Errors
+/// `42704` when there is no such role, `08006` when the connection is lost, the server's own SQLSTATE otherwise.
+pub async fn load(client: &Client, role: &str) -> Result<Privileges, Refusal> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&role, Type::TEXT)];
+    let (roles, relations) = tokio::try_join!(
+        client.query_typed(ROLE, &parameters),
+        client.query_typed(RELATIONS, &parameters),
+    )
+    .map_err(|error| refusal(&error))?;
+    let Some(found) = roles.first() else {
+        return Err(Refusal::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("role \"{role}\" does not exist"),
+        ));
+    };
+    privileges_of(role, found, &relations).map_err(|error| refusal(&error))
+}
+
+fn privileges_of(
+    role: &str,
+    found: &Row,
+    relations: &[Row],
+) -> Result<Privileges, tokio_postgres::Error> {
+    let written: Option<&str> = found.try_get(0)?;
+    let usable: Vec<String> = found.try_get(1)?;
+    let mut privileges = Privileges {
+        relations: HashMap::with_capacity(relations.len()),
+        search_path: resolve(written.unwrap_or_default(), role, &usable),
+    };
+    for row in relations {
+        let readable = match row.try_get(1)? {
+            None => Readable::All,
+            Some(attnums) => Readable::Columns(attnums),
+        };
+        privileges.relations.insert(row.try_get(0)?, readable);
+    }
+    Ok(privileges)
+}
+
+/// Turns a `search_path` as written into the schemas that are looked at.
+fn resolve(written: &str, role: &str, usable: &[String]) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    for name in identifiers(written) {
+        let name = if name == "$user" {
+            role.to_owned()
+        } else {
+            name
+        };
+        if usable.contains(&name) && !path.contains(&name) {
+            path.push(name);
+        }
+    }
+    path
+}
+
+/// Splits a list of identifiers: quoted ones as they are, `""` within for one `"`, others folded to lower case.
+fn identifiers(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut name = String::new();
+    let mut quoted = false;
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                name.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name)),
+            c if quoted => name.push(c),
+            c if c.is_whitespace() => {}
+            c => name.extend(c.to_lowercase()),
+        }
+    }
+    names.push(name);
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(written: &str, expect: &[&str]) {
+        let usable = ["public", "alice", "Odd, \"one\"", "hr"].map(str::to_owned);
+        assert_eq!(resolve(written, "alice", &usable), expect, "{written}");
+    }
+
+    #[test]
+    fn a_search_path_is_read_as_postgres_reads_it() {
+        check("\"$user\", public", &["alice", "public"]);
+        check("$user,public", &["alice", "public"]);
+        check("HR , Public", &["hr", "public"]);
+        check("\"HR\", public", &["public"]);
+        check("\"Odd, \"\"one\"\"\", hr, hr", &["Odd, \"one\"", "hr"]);
+        check("pg_catalog, missing", &[]);
+        check("", &[]);
+        check("\"\"", &[]);
+    }
+}
