@@ -7,4 +7,5 @@
 
 mod differential;
 mod harness;
+mod questions;
 mod support;

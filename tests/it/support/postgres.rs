@@ -127,12 +127,12 @@ impl Postgres {
 }
 
 impl Fixture {
-    /// The database, its owner's name (and password), and the scripts that fill it.
-    fn contents(self) -> Option<(&'static str, &'static str, String)> {
+    /// The database, the role that may use it (its name is its password), and the script that fills it.
+    pub(crate) fn contents(self) -> Option<(&'static str, &'static str, &'static str)> {
         match self {
             Self::Empty => None,
-            Self::Shop => None,
-            Self::Network => None,
+            Self::Shop => Some(("shop", "demo", include_str!("../../../demo/shop.sql"))),
+            Self::Network => Some(("network", "noc", include_str!("../fixtures/network.sql"))),
         }
     }
 
@@ -207,7 +207,7 @@ async fn fill(server: &Server, fixture: Fixture) {
     let sql = format!("CREATE DATABASE {database}");
     postgres.batch_execute(&sql).await.unwrap();
     let filler = client::connect(&superuser(server, database)).await;
-    if let Err(error) = filler.batch_execute(&script).await {
+    if let Err(error) = filler.batch_execute(script).await {
         panic!("{}: {error:?}", fixture.name());
     }
 }
