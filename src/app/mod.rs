@@ -1,3 +1,12 @@
-//! app
+//! From the command line to running rooms: one file for each command.
+//!
+//! Owns the exit codes, and the only place where rooms are put together. Read `cli` first.
 
+pub mod check;
+pub mod cli;
+pub mod console;
+pub mod demo;
+pub mod failure;
+pub mod print_config;
+pub mod serve;
 pub mod throwaway;

@@ -47,7 +47,7 @@ struct Reader<'a> {
 #[derive(Debug)]
 struct Fault {
     says: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     /// A key of the table at `place`, when the fault is that it is missing.
     missing: Option<&'static str>,
     is_secret: bool,
@@ -267,11 +267,11 @@ impl<'a> MapAccess<'a> for Entries<'a> {
         let read = seed.deserialize(StrDeserializer::<Fault>::new(key));
         let key = read.map_err(|mut fault| {
             // A key that nobody knows may be a slip of one that holds a secret: its value is not repeated.
-            fault.place = Some(Place {
+            fault.place = Some(Box::new(Place {
                 origin: node.origin.clone(),
                 path: reader.path.clone(),
                 shown: None,
-            });
+            }));
             fault
         })?;
         self.current = Some(reader);
@@ -324,11 +324,11 @@ impl Fault {
                 }
                 None => (reader.path.clone(), show(&reader.node.value)),
             };
-            self.place = Some(Place {
+            self.place = Some(Box::new(Place {
                 origin: reader.node.origin.clone(),
                 path,
                 shown,
-            });
+            }));
         }
         self
     }

@@ -1,0 +1,158 @@
+//! The command line: what can be typed, and which command that is.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::failure::Failure;
+use crate::app::{check, console, demo, print_config, serve};
+use crate::config::{self, Flag, Loaded, Sources};
+use crate::observe::log;
+
+/// A PostgreSQL proxy: SQL goes through untouched, and a question in plain language comes back as rows.
+#[derive(Debug, Parser)]
+#[command(name = "pgask", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: SourceFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy (also without a command).
+    Serve(SourceFlags),
+    /// Start a throwaway PostgreSQL with a sample shop, and the proxy before it; Ctrl-C removes all.
+    Demo(DemoFlags),
+    /// Check the configuration, reach what it names, and print what was found.
+    Check(SourceFlags),
+    /// Print the effective configuration with where each value came from, secrets hidden.
+    Config(SourceFlags),
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+struct SourceFlags {
+    /// The configuration [default: proxy.toml in the working directory, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The only upstream: postgres://service[:password]@host[:port][/database]
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Where clients connect: host:port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+/// What the demo may be told.
+#[derive(Debug, Args)]
+struct DemoFlags {
+    /// The port that clients connect to.
+    #[arg(long, value_name = "PORT", default_value_t = 6432)]
+    port: u16,
+    /// The port of metrics and health.
+    #[arg(long, value_name = "PORT", default_value_t = 9432)]
+    http_port: u16,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 it went well; 1 something that was tried failed; 2 a mistake on the command line or in the configuration.";
+
+/// Runs the command that the process was started with, to its end.
+///
+/// A mistake on the command line ends the process here, with exit code 2.
+#[must_use]
+pub fn run() -> ExitCode {
+    match dispatch(CommandLine::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            console::say(&format!("pgask: {failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(line: CommandLine) -> Result<(), Failure> {
+    match line.command.unwrap_or(Command::Serve(line.serve)) {
+        Command::Serve(flags) => {
+            let loaded = flags.load()?;
+            start_log(&loaded.settings)?;
+            block_on(serve::serve(loaded.settings))
+        }
+        Command::Demo(flags) => block_on(demo::demo(flags.port, flags.http_port)),
+        Command::Check(flags) => block_on(check::check(&flags.load()?)),
+        Command::Config(flags) => print_config::print_config(&flags.load()?),
+    }
+}
+
+impl SourceFlags {
+    fn load(self) -> Result<Loaded, Failure> {
+        let listen = self.listen.map(Flag::listen);
+        let flags = listen
+            .into_iter()
+            .chain(self.upstream.map(Flag::upstream))
+            .collect();
+        Ok(config::load(&Sources::of_process(self.config, flags))?)
+    }
+}
+
+fn start_log(settings: &config::Settings) -> Result<(), Failure> {
+    log::start(&settings.log).map_err(|error| Failure::new(format!("log.level: {error}")))
+}
+
+/// Every command has the one runtime of its process.
+fn block_on<F: Future<Output = Result<(), Failure>>>(command: F) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start threads: {error}")))?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<CommandLine, clap::Error> {
+        CommandLine::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_serve() {
+        let line = parse("pgask --upstream postgres://s@h --listen :1").unwrap();
+        assert!(line.command.is_none());
+        assert_eq!(line.serve.upstream.as_deref(), Some("postgres://s@h"));
+        let line = parse("pgask serve --config x.toml").unwrap();
+        assert!(matches!(line.command, Some(Command::Serve(flags)) if flags.config.is_some()));
+    }
+
+    #[test]
+    fn the_demo_has_ports_of_its_own() {
+        let line = parse("pgask demo --http-port 1").unwrap();
+        let Some(Command::Demo(flags)) = line.command else {
+            panic!("{line:?}");
+        };
+        assert_eq!((flags.port, flags.http_port), (6432, 1));
+    }
+
+    #[test]
+    fn what_is_unknown_is_a_usage_mistake() {
+        for line in [
+            "pgask dmeo",
+            "pgask --port 1",
+            "pgask demo --port x",
+            "pgask --listen",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}
