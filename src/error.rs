@@ -37,6 +37,8 @@ impl SqlState {
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
     /// `42501`: not allowed for this role.
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
+    /// `42601`: cannot be read as a statement.
+    pub const SYNTAX_ERROR: Self = Self(*b"42601");
     /// `42704`: no such object or setting.
     pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
     /// `53300`: too many clients.
