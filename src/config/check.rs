@@ -20,6 +20,13 @@ pub(super) fn check(settings: &Settings, written: &Node) -> Result<(), Mistake> 
     check_upstreams(settings, &told)?;
     check_pool(settings, &told)?;
     check_auth(settings, &told)?;
+    let schema = &settings.schema;
+    above_zero(schema.refresh, &told, &["schema", "refresh"])?;
+    above_zero(
+        schema.statistics_refresh,
+        &told,
+        &["schema", "statistics_refresh"],
+    )?;
     check_http(settings, &told)?;
     log::filter(&settings.log.level).map(drop).map_err(|_| {
         told.wrong(

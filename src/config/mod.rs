@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::pool::settings::UpstreamSettings;
-use crate::{access, http, listener, observe, pool};
+use crate::{access, http, listener, observe, pool, schema};
 
 pub use mistake::Mistake;
 pub use sources::{Flag, Sources};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub pool: pool::settings::Settings,
     /// `[auth]`
     pub auth: access::settings::Settings,
+    /// `[schema]`
+    pub schema: schema::settings::Settings,
     /// `[http]`
     pub http: http::settings::Settings,
     /// `[log]`

@@ -77,10 +77,11 @@ impl Page<'_> {
     }
 
     fn line(&mut self, path: &[&str], line: &str) {
-        let origin = self
-            .written
-            .at(path)
-            .map_or(&Origin::Default, |node| &node.origin);
-        writeln!(self.text, "{line:<50} # {origin}").expect("a String takes every write");
+        match self.written.at(path) {
+            Some(node) => writeln!(self.text, "{line:<50} # {}", node.origin),
+            None if line.starts_with('#') => writeln!(self.text, "{line}"),
+            None => writeln!(self.text, "{line:<50} # {}", Origin::Default),
+        }
+        .expect("a String takes every write");
     }
 }
