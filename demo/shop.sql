@@ -1,8 +1,9 @@
 -- The sample shop: a mail-order house with three years of business that end today.
 --
 -- Loaded by a superuser into an empty database, where a role `demo` must exist. Every value follows from a hash of
--- its row's number, so two loads on one day are equal; dates count back from CURRENT_DATE, so that "last month" and
--- "this year" always have rows. About 100,000 rows, loaded in seconds.
+-- its row's number, so two loads on one day are equal, except that an order of today is never later than now. Dates
+-- count back from CURRENT_DATE, so that "last month" and "this year" always have rows. About 100,000 rows, loaded in
+-- seconds.
 
 SET client_min_messages = warning;
 
