@@ -5,6 +5,7 @@
     reason = "what a test's own helpers cannot do fails the test"
 )]
 
+mod command_line;
 mod differential;
 mod harness;
 mod questions;

@@ -1,0 +1,115 @@
+//! The commands that need no running proxy: what they print, and their exit codes.
+
+use std::process::Output;
+
+use tokio_postgres::NoTls;
+
+use crate::support::postgres::Postgres;
+use crate::support::proxy::{command, free_port};
+
+/// Runs the binary in an empty directory.
+fn pgask(args: &[&str], env: &[(&str, &str)]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let envs = env.iter().copied();
+    command()
+        .args(args)
+        .envs(envs)
+        .current_dir(&dir)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn a_config_mistake_is_one_line_and_exit_code_2_for_every_command() {
+    let env = [("PGASK_POOL__MODE", "fast")];
+    for command in ["serve", "check", "config"] {
+        let output = pgask(&[command, "--upstream", "postgres://s@localhost"], &env);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let expect = "pgask: PGASK_POOL__MODE: pool.mode = \"fast\": expected one of auto, transaction, session\n";
+        assert_eq!(stderr(&output), expect, "{command}");
+        assert_eq!(stdout(&output), "", "{command}");
+    }
+}
+
+#[test]
+fn a_command_line_mistake_is_exit_code_2() {
+    for args in [&["sreve"][..], &["--port", "1"], &["check", "--config"]] {
+        let output = pgask(args, &[]);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(stdout(&output), "", "{args:?}");
+    }
+}
+
+#[test]
+fn proxy_toml_in_the_working_directory_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = "[[upstream]]\nurl = 'postgres://svc:hunter2@db'\n";
+    std::fs::write(dir.path().join("proxy.toml"), written).unwrap();
+    let output = command().arg("config").current_dir(&dir).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(
+        printed.contains("postgres://svc:***@db:5432/postgres"),
+        "{printed}"
+    );
+    assert!(printed.contains("# proxy.toml:2"), "{printed}");
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[tokio::test]
+async fn check_says_what_it_finds_upstream() {
+    let postgres = Postgres::start();
+    let output = pgask(&["check", "--upstream", &postgres.url("postgres")], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(
+        printed.contains("ok      upstream main: postgres://"),
+        "{printed}"
+    );
+    assert!(printed.contains("auth_query possible"), "{printed}");
+    assert!(!printed.contains("secret"), "{printed}");
+}
+
+#[tokio::test]
+async fn check_refuses_a_service_account_that_cannot_read_verifiers() {
+    let postgres = Postgres::start();
+    postgres.create_role("plain", "pw").await;
+    let url = format!("postgres://plain:pw@127.0.0.1:{}/postgres", postgres.port());
+    let output = pgask(&["check", "--upstream", &url], &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).contains("pg_authid"), "{}", stdout(&output));
+    // Where nobody needs a verifier, there is nothing to refuse.
+    let output = pgask(
+        &["check", "--upstream", &url],
+        &[("PGASK_AUTH__METHOD", "trust")],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+
+    // Reading those two columns is all that is needed.
+    let superuser: tokio_postgres::Config = postgres.url("postgres").parse().unwrap();
+    let (client, connection) = superuser.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let grant = "GRANT SELECT (rolname, rolpassword) ON pg_catalog.pg_authid TO plain";
+    client.batch_execute(grant).await.unwrap();
+    let output = pgask(&["check", "--upstream", &url], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+}
+
+#[test]
+fn check_names_the_upstream_that_it_cannot_reach() {
+    let url = format!("postgres://svc:hunter2@127.0.0.1:{}/postgres", free_port());
+    let output = pgask(&["check", "--upstream", &url], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let printed = stdout(&output);
+    assert!(printed.contains("failed  upstream main: "), "{printed}");
+    assert!(printed.contains("Connection refused"), "{printed}");
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
