@@ -9,4 +9,5 @@ mod command_line;
 mod differential;
 mod harness;
 mod questions;
+mod schema;
 mod support;
