@@ -12,6 +12,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::catalog::SnapshotDraft;
 use super::queries::{TEXT_VALUES_MAX, VALUE_CHARS_MAX};
+use super::quote::identifier;
 use super::sensitive::{Sensitivity, sensitivity};
 use super::snapshot::{Column, ColumnStats, Relation, RelationKind, TypeClass};
 
@@ -108,7 +109,7 @@ fn look(relation: &Relation, columns: &[usize]) -> String {
     let size_max = 4 * VALUE_CHARS_MAX + 4;
     let list: Vec<String> = columns
         .iter()
-        .map(|&position| quoted(&relation.columns[position].name))
+        .map(|&position| identifier(&relation.columns[position].name))
         .map(|name| {
             format!("CASE WHEN pg_catalog.pg_column_size(t.{name}) <= {size_max} THEN t.{name} END")
         })
@@ -116,13 +117,9 @@ fn look(relation: &Relation, columns: &[usize]) -> String {
     format!(
         "SELECT {} FROM {}.{} AS t TABLESAMPLE SYSTEM (100) LIMIT {ROWS_MAX}",
         list.join(", "),
-        quoted(&relation.schema),
-        quoted(&relation.name)
+        identifier(&relation.schema),
+        identifier(&relation.name)
     )
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Rows of values in text form, as the simple protocol sends them.
