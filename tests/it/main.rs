@@ -7,6 +7,7 @@
 
 mod command_line;
 mod differential;
+mod faults;
 mod harness;
 mod questions;
 mod schema;
