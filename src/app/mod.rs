@@ -9,5 +9,4 @@ pub mod demo;
 pub mod failure;
 pub mod print_config;
 pub mod serve;
-pub mod table;
 pub mod throwaway;

@@ -6,8 +6,8 @@
 )]
 
 mod command_line;
+mod demo;
 mod differential;
-mod faults;
 mod harness;
 mod questions;
 mod schema;
