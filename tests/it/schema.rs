@@ -241,6 +241,35 @@ async fn a_snapshot_holds_values_within_bounds() {
 }
 
 #[tokio::test]
+async fn reading_the_catalog_runs_no_code_of_a_table_owner() {
+    let stage = Stage::new().await;
+    // Planning any query over this table would call the function, as whoever plans.
+    stage
+        .execute(
+            "CREATE FUNCTION public.trap() RETURNS integer IMMUTABLE LANGUAGE plpgsql
+             AS $$ BEGIN RAISE WARNING 'sprung by %', current_user; RETURN 1; END $$;
+             CREATE TABLE public.bait (a integer, word text);
+             CREATE INDEX ON public.bait ((a + public.trap()));
+             INSERT INTO public.bait SELECT i, 'worm' FROM generate_series(1, 9) i;
+             CREATE ROLE tester LOGIN SUPERUSER PASSWORD 'tester'",
+        )
+        .await;
+    let pools = pools(&stage.postgres, "tester", "tester");
+    let mut client = pools.client("main", "postgres").await.unwrap();
+    let snapshot = catalog::load(&mut client).await.unwrap();
+    let bait = relation(&snapshot, "public", "bait");
+    let word = column(bait, "word").stats.as_ref().unwrap();
+    assert_eq!(word.common_values, ["worm"]);
+    let log = stage.postgres.log();
+    assert!(!log.contains("sprung by tester"), "{log}");
+    client
+        .simple_query("SELECT word FROM public.bait")
+        .await
+        .unwrap();
+    assert!(stage.postgres.log().contains("sprung by tester"));
+}
+
+#[tokio::test]
 async fn overloads_and_aggregates_are_as_dangerous_as_the_worst_in_them() {
     let snapshot = Stage::new().await.snapshot().await;
     let only = |name: &str| match snapshot.functions.named(name) {
