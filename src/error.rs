@@ -41,6 +41,8 @@ impl SqlState {
     pub const SYNTAX_ERROR: Self = Self(*b"42601");
     /// `42704`: no such object or setting.
     pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
+    /// `3D000`: no such database.
+    pub const UNDEFINED_DATABASE: Self = Self(*b"3D000");
     /// `53300`: too many clients.
     pub const TOO_MANY_CONNECTIONS: Self = Self(*b"53300");
     /// `54000`: over a limit of this program.

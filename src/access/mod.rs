@@ -4,6 +4,7 @@
 //! checked against. Never decides what SQL may do: that is `guard`.
 
 pub mod directory;
+pub mod verifier;
 pub mod visible;
 
 pub mod narrow;

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use lru::LruCache;
 
-use super::statement::Statement;
+use super::statement::{Change, Statement};
 use crate::observe::metrics::Held;
 use crate::wire::exchange::Exchange;
 use crate::wire::server::ServerStream;
@@ -22,13 +22,15 @@ pub struct ServerConnection {
     /// The socket.
     pub stream: Stream,
     /// What the server owes.
-    pub exchange: Exchange,
+    pub exchange: Exchange<Change>,
     /// The application name in force, when it is known.
     pub application_name: Option<Arc<str>>,
     /// The application name that the connection has by itself.
     pub application_name_default: Arc<str>,
     /// Whose unnamed statement the server holds: a mark of the session's own, 0 for nobody's.
     pub unnamed_owner: u64,
+    /// Room to put frames together in, kept for the next one.
+    pub scratch: BytesMut,
     process_id: i32,
     secret_key: Bytes,
     prepared: LruCache<u64, u32>,
@@ -51,6 +53,7 @@ impl ServerConnection {
             application_name: Some(application_name.clone()),
             application_name_default: application_name,
             unnamed_owner: 0,
+            scratch: BytesMut::new(),
             process_id: server.process_id,
             secret_key: server.secret_key,
             // The cache evicts by itself only beyond our own bound, which is kept by `prepare`.

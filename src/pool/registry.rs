@@ -123,3 +123,18 @@ pub fn address(endpoint: &Endpoint) -> Address {
         Host::Unix(directory, port) => Address::Unix(directory.join(format!(".s.PGSQL.{port}"))),
     }
 }
+
+/// How the control plane connects to an endpoint; the database is left out.
+#[must_use]
+pub fn control_config(endpoint: &Endpoint) -> tokio_postgres::Config {
+    let mut config = tokio_postgres::Config::new();
+    match &endpoint.host {
+        Host::Tcp(host, port) => config.host(host).port(*port),
+        Host::Unix(directory, port) => config.host_path(directory).port(*port),
+    };
+    config.user(&endpoint.user);
+    if let Some(password) = &endpoint.password {
+        config.password(password.expose());
+    }
+    config
+}

@@ -1,7 +1,7 @@
 //! The clients that are connected: how a CancelRequest finds one, and how all of them are told to leave.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Roster {
     clients: Mutex<HashMap<i32, Arc<Ticket>>>,
+    /// Whoever comes now is to leave at once.
+    closed: AtomicBool,
 }
 
 /// One client's place in the roster.
@@ -75,6 +77,9 @@ impl Roster {
             }
         };
         clients.insert(ticket.process_id, ticket.clone());
+        if self.closed.load(Ordering::Acquire) {
+            ticket.signal(LEAVE);
+        }
         Entry {
             roster: self.clone(),
             ticket,
@@ -98,6 +103,7 @@ impl Roster {
 
     /// Tells every client to leave as soon as its transaction ends.
     pub fn dismiss_all(&self) {
+        self.closed.store(true, Ordering::Release);
         for ticket in self
             .clients
             .lock()

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 #[derive(Debug)]
 pub struct Statement {
     id: u64,
+    marks: u16,
     body: Box<[u8]>,
 }
 
@@ -17,6 +18,13 @@ impl Statement {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What the session noted of the content; nothing to the pool.
+    #[inline]
+    #[must_use]
+    pub fn marks(&self) -> u16 {
+        self.marks
     }
 
     /// The body of a Parse message behind its name.
@@ -34,6 +42,31 @@ impl Statement {
     }
 }
 
+/// A change to what is prepared, to be taken back when an error keeps it from happening.
+#[derive(Debug)]
+pub enum Change {
+    /// The client gave a statement this name.
+    Named {
+        /// The client's name for it.
+        name: Box<[u8]>,
+        /// What it is.
+        statement: Arc<Statement>,
+        /// It was being prepared on the connection for that.
+        prepared: bool,
+    },
+    /// The client closed the statement of this name.
+    Unnamed {
+        /// The client's name for it.
+        name: Box<[u8]>,
+        /// What it was.
+        statement: Arc<Statement>,
+    },
+    /// A statement was being prepared on the connection on the way to something else.
+    Prepared(Arc<Statement>),
+    /// The client's unnamed statement was being replaced.
+    Replaced,
+}
+
 /// Every content that some client or server connection still refers to.
 #[derive(Debug, Default)]
 pub struct Statements {
@@ -43,7 +76,7 @@ pub struct Statements {
 
 #[derive(Debug, Default)]
 struct Known {
-    by_content: HashMap<Box<[u8]>, Weak<Statement>>,
+    by_content: HashMap<(u16, Box<[u8]>), Weak<Statement>>,
     /// Sweep the dead out when the map has grown to this many.
     sweep_at: usize,
 }
@@ -52,20 +85,20 @@ struct Known {
 const SWEEP_MIN: usize = 1024;
 
 impl Statements {
-    /// The statement of this content, the same one for everybody who prepares it at the same time.
+    /// The statement of this content with these marks, the same one for everybody who prepares it at the same time.
     #[must_use]
-    pub fn intern(&self, body: &[u8]) -> Arc<Statement> {
+    pub fn intern(&self, marks: u16, body: &[u8]) -> Arc<Statement> {
+        let key = (marks, Box::from(body));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(statement) = known.by_content.get(body).and_then(Weak::upgrade) {
+        if let Some(statement) = known.by_content.get(&key).and_then(Weak::upgrade) {
             return statement;
         }
         let statement = Arc::new(Statement {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            marks,
             body: body.into(),
         });
-        known
-            .by_content
-            .insert(body.into(), Arc::downgrade(&statement));
+        known.by_content.insert(key, Arc::downgrade(&statement));
         if known.by_content.len() > known.sweep_at.max(SWEEP_MIN) {
             known.by_content.retain(|_, held| held.strong_count() > 0);
             known.sweep_at = known.by_content.len() * 2;
@@ -81,20 +114,20 @@ mod tests {
     #[test]
     fn equal_contents_are_one_statement_while_somebody_holds_it() {
         let statements = Statements::default();
-        let first = statements.intern(b"SELECT 1\0\0\0");
+        let first = statements.intern(0, b"SELECT 1\0\0\0");
         let id = first.id();
-        assert_eq!(statements.intern(b"SELECT 1\0\0\0").id(), id);
-        assert_ne!(statements.intern(b"SELECT 2\0\0\0").id(), id);
+        assert_eq!(statements.intern(0, b"SELECT 1\0\0\0").id(), id);
+        assert_ne!(statements.intern(0, b"SELECT 2\0\0\0").id(), id);
         assert_eq!(first.sql(), b"SELECT 1");
         drop(first);
-        assert_ne!(statements.intern(b"SELECT 1\0\0\0").id(), id);
+        assert_ne!(statements.intern(0, b"SELECT 1\0\0\0").id(), id);
     }
 
     #[test]
     fn contents_that_nobody_holds_are_swept_out() {
         let statements = Statements::default();
         for number in 0..10 * SWEEP_MIN {
-            let _ = statements.intern(&number.to_be_bytes());
+            let _ = statements.intern(0, &number.to_be_bytes());
         }
         assert!(statements.known.lock().unwrap().by_content.len() <= SWEEP_MIN + 1);
     }

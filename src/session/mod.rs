@@ -1,1 +1,14 @@
-//! session
+//! One client's session: its login, its loop, and what keeps a server connection tied to it.
+//!
+//! Owns the decisions about a client's frames (plain, ask, setting), the bookkeeping of its prepared statements, and
+//! the rules by which a connection goes back to its pool. Never parses plain SQL: one scan over its words is all.
+//! Start with [`serve`], which holds the loop; [`frontend`] and [`backend`] look at the frames of either side.
+
+mod ask;
+mod backend;
+mod frontend;
+mod lease;
+pub mod login;
+mod marks;
+pub mod serve;
+mod words;

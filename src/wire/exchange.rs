@@ -31,10 +31,8 @@ pub enum Sent {
     Sync,
     /// CopyDone or CopyFail: not answered by itself; it marks where copy-in mode ends.
     CopyEnd,
-    /// Nothing was sent: the bytes are our own answer to a Parse or Close, due when its turn comes.
+    /// Nothing was sent: the bytes are ours, and due when their turn comes.
     Emit,
-    /// Nothing was sent: the bytes are a notice of ours, due when its turn comes.
-    Notice,
 }
 
 /// What becomes of an answer.
@@ -48,7 +46,7 @@ pub enum Fate {
     Refuse(Box<[u8]>),
     /// A PortalSuspended or EmptyQueryResponse is replaced by these bytes; all else goes to the client.
     Complete(Box<[u8]>),
-    /// These bytes go to the client ([`Sent::Emit`] and [`Sent::Notice`] only).
+    /// These bytes go to the client ([`Sent::Emit`] only).
     Emit(Box<[u8]>),
 }
 
@@ -64,18 +62,36 @@ pub enum Verdict {
 }
 
 /// The queue of one server connection. Empty between transactions.
-#[derive(Debug, Default)]
-pub struct Exchange {
-    owed: VecDeque<(Sent, Fate)>,
+#[derive(Debug)]
+pub struct Exchange<T> {
+    owed: VecDeque<Owed<T>>,
     /// An error in a batch: the server ignores everything up to the next Sync.
     skipping: bool,
     /// The server reads copy data and ignores Sync and Flush.
     copy_in: bool,
-    /// The client's own Parse and Close messages that were answered since the last call of `take_settled`.
-    settled: usize,
+    /// Tokens of messages that the server never carried out.
+    lost: Vec<T>,
 }
 
-impl Exchange {
+#[derive(Debug)]
+struct Owed<T> {
+    message: Sent,
+    fate: Fate,
+    token: Option<T>,
+}
+
+impl<T> Default for Exchange<T> {
+    fn default() -> Self {
+        Self {
+            owed: VecDeque::new(),
+            skipping: false,
+            copy_in: false,
+            lost: Vec::new(),
+        }
+    }
+}
+
+impl<T> Exchange<T> {
     /// Nothing is owed.
     #[inline]
     #[must_use]
@@ -100,15 +116,25 @@ impl Exchange {
     #[inline]
     #[must_use]
     pub fn is_swallowing(&self) -> bool {
-        matches!(
-            self.owed.front(),
-            Some((_, Fate::Swallow | Fate::Refuse(_)))
-        )
+        self.owed
+            .front()
+            .is_some_and(|owed| matches!(owed.fate, Fate::Swallow | Fate::Refuse(_)))
     }
 
     /// Notes a message on its way to the server.
     #[inline]
     pub fn sent(&mut self, message: Sent, fate: Fate) {
+        self.push(message, fate, None);
+    }
+
+    /// The same, with a token that comes back from [`Self::take_lost`] if an error keeps the server from carrying the
+    /// message out.
+    pub fn sent_with(&mut self, message: Sent, fate: Fate, token: T) {
+        self.push(message, fate, Some(token));
+    }
+
+    #[inline]
+    fn push(&mut self, message: Sent, fate: Fate, token: Option<T>) {
         match message {
             Sent::Sync if self.copy_in => return,
             Sent::Sync => self.skipping = false,
@@ -120,32 +146,40 @@ impl Exchange {
             }
             _ => {}
         }
-        self.owed.push_back((message, fate));
+        self.owed.push_back(Owed {
+            message,
+            fate,
+            token,
+        });
     }
 
     /// Takes bytes of our own whose turn it is.
     #[inline]
     pub fn pop_emit(&mut self) -> Option<Box<[u8]>> {
-        let Some((_, Fate::Emit(bytes))) = self.owed.front_mut() else {
-            return None;
-        };
-        let bytes = std::mem::take(bytes);
-        if let Some((Sent::Emit, _)) = self.owed.pop_front() {
-            self.settled += 1;
+        match &mut self.owed.front_mut()?.fate {
+            Fate::Emit(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.owed.pop_front();
+                Some(bytes)
+            }
+            _ => None,
         }
-        Some(bytes)
     }
 
     /// Notes a message of the server and says what to do with it.
     #[inline]
     pub fn received(&mut self, code: u8) -> Verdict {
-        while matches!(self.owed.front(), Some((Sent::CopyEnd, _))) {
+        while self
+            .owed
+            .front()
+            .is_some_and(|owed| owed.message == Sent::CopyEnd)
+        {
             self.owed.pop_front();
         }
-        let Some((message, fate)) = self.owed.front_mut() else {
+        let Some(Owed { message, fate, .. }) = self.owed.front_mut() else {
             return Verdict::Pass;
         };
-        let verdict = match (&mut *fate, code) {
+        let verdict = match (fate, code) {
             (_, tag::NOTIFICATION_RESPONSE) => Verdict::Pass,
             (Fate::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
             (Fate::Swallow, tag::ERROR_RESPONSE) => Verdict::Pass,
@@ -155,9 +189,7 @@ impl Exchange {
             }
             _ => Verdict::Pass,
         };
-        let message = *message;
-        let ours = !matches!(fate, Fate::Relay);
-        let answered = match (message, code) {
+        let answered = match (*message, code) {
             (Sent::Query | Sent::Sync, tag::READY_FOR_QUERY)
             | (Sent::Parse, tag::PARSE_COMPLETE)
             | (Sent::Bind, tag::BIND_COMPLETE)
@@ -179,18 +211,14 @@ impl Exchange {
             _ => false,
         };
         if answered {
-            if !ours && matches!(message, Sent::Parse | Sent::Close) {
-                self.settled += 1;
-            }
             self.owed.pop_front();
         }
         verdict
     }
 
-    /// How many of the client's own Parse and Close messages have been answered (by the server, or by us with
-    /// [`Sent::Emit`]) since the last call.
-    pub fn take_settled(&mut self) -> usize {
-        std::mem::take(&mut self.settled)
+    /// The tokens of messages that errors have kept the server from carrying out, last sent first.
+    pub fn take_lost(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Forgets everything.
@@ -199,14 +227,13 @@ impl Exchange {
     }
 
     fn skip_to_sync(&mut self) {
-        while let Some((message, _)) = self.owed.front() {
-            if *message == Sent::Sync {
-                return;
-            }
-            self.owed.pop_front();
+        let sync = self.owed.iter().position(|owed| owed.message == Sent::Sync);
+        if sync.is_none() {
+            self.copy_in = false;
+            self.skipping = true;
         }
-        self.copy_in = false;
-        self.skipping = true;
+        let lost = self.owed.drain(..sync.unwrap_or(self.owed.len()));
+        self.lost.extend(lost.rev().filter_map(|owed| owed.token));
     }
 
     /// The Execute at the front began a COPY FROM STDIN: every Sync that was sent before its CopyDone is ignored.
@@ -214,11 +241,11 @@ impl Exchange {
         let end = self
             .owed
             .iter()
-            .position(|(message, _)| *message == Sent::CopyEnd);
+            .position(|owed| owed.message == Sent::CopyEnd);
         let ignored_until = end.unwrap_or(self.owed.len());
         let mut at = 0;
-        self.owed.retain(|(message, _)| {
-            let ignored = *message == Sent::Sync && at < ignored_until;
+        self.owed.retain(|owed| {
+            let ignored = owed.message == Sent::Sync && at < ignored_until;
             at += 1;
             !ignored
         });
@@ -230,8 +257,8 @@ impl Exchange {
 mod tests {
     use super::*;
 
-    fn extended(messages: &[Sent]) -> Exchange {
-        let mut exchange = Exchange::default();
+    fn extended(messages: &[Sent]) -> Exchange<()> {
+        let mut exchange = Exchange::<()>::default();
         for &message in messages {
             exchange.sent(message, Fate::Relay);
         }
@@ -257,7 +284,7 @@ mod tests {
 
     #[test]
     fn our_own_messages_are_not_seen() {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::<()>::default();
         exchange.sent(Sent::Parse, Fate::Swallow);
         exchange.sent(Sent::Emit, Fate::Emit(b"1"[..].into()));
         exchange.sent(Sent::Sync, Fate::Relay);
@@ -277,6 +304,19 @@ mod tests {
         exchange.received(tag::PARSE_COMPLETE);
         exchange.received(tag::READY_FOR_QUERY);
         assert!(exchange.is_empty());
+    }
+
+    #[test]
+    fn what_an_error_kept_from_happening_comes_back() {
+        let mut exchange = Exchange::default();
+        exchange.sent_with(Sent::Parse, Fate::Relay, "done");
+        exchange.sent_with(Sent::Parse, Fate::Relay, "failed");
+        exchange.sent_with(Sent::Close, Fate::Emit(b"3"[..].into()), "skipped");
+        exchange.sent(Sent::Sync, Fate::Relay);
+        exchange.sent_with(Sent::Parse, Fate::Relay, "next batch");
+        exchange.received(tag::PARSE_COMPLETE);
+        exchange.received(tag::ERROR_RESPONSE);
+        assert_eq!(exchange.take_lost(), ["skipped", "failed"]);
     }
 
     #[test]
@@ -320,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_capped_portal_completes_in_our_words() {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::<()>::default();
         exchange.sent(Sent::Execute, Fate::Complete(b"C"[..].into()));
         assert_eq!(exchange.received(tag::DATA_ROW), Verdict::Pass);
         assert_eq!(
@@ -332,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_refusal_takes_the_place_of_the_servers_error() {
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::<()>::default();
         exchange.sent(Sent::Query, Fate::Refuse(b"E"[..].into()));
         assert_eq!(
             exchange.received(tag::ERROR_RESPONSE),

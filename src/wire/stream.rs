@@ -29,6 +29,19 @@ impl Stream {
         }
     }
 
+    /// Waits until the peer has closed its side and nothing it sent is left to read.
+    pub fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self::Tcp(stream) = self else {
+            // A Unix socket cannot be peeked at; its end is noticed at the next read.
+            return Poll::Pending;
+        };
+        let mut byte = [0];
+        match stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Reads without waiting and without registering interest.
     ///
     /// # Errors

@@ -6,9 +6,7 @@
 )]
 
 mod command_line;
-mod demo;
 mod differential;
 mod harness;
 mod questions;
-mod schema;
 mod support;

@@ -1,2 +1,0 @@
--- The role that the sample shop belongs to, where clients log in with a password.
-CREATE ROLE demo LOGIN PASSWORD 'demo';

@@ -1,0 +1,88 @@
+//! The fence around an ask's SQL: read-only and bounded in time, whatever the guard has overlooked.
+//!
+//! The fence is made of extended-query messages slipped in front of and behind the ask's own, whose answers the
+//! client never sees. Outside a transaction block the settings end with the batch's implicit transaction. Inside one
+//! they stand in a savepoint: releasing it restores read-write (`CommitSubTransaction` puts `XactReadOnly` back),
+//! rolling back to it restores the rest as well.
+//!
+//! # Source
+//! PostgreSQL manual, "SET TRANSACTION", "SAVEPOINT"; `src/backend/access/transam/xact.c` on `prevXactReadOnly`.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use crate::pool::lease::Lease;
+use crate::wire::exchange::{Fate, Sent};
+use crate::wire::frame::tag;
+use crate::wire::message;
+
+/// What a fence stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fence {
+    /// The implicit transaction of a batch outside any block.
+    Implicit,
+    /// A savepoint inside the caller's transaction block.
+    Savepoint,
+}
+
+/// What becomes of a savepoint's fence when the ask is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The savepoint is released: portals opened inside stay, and so would other settings.
+    Release,
+    /// The savepoint is rolled back to and released: nothing that happened inside stays.
+    RollBack,
+}
+
+/// The savepoint's name, and the name of the statements and portals that build the fence.
+const NAME: &[u8] = b"pgask_fence\0";
+
+/// Appends the messages that put the fence up, and notes that their answers are ours.
+///
+/// `timeout` bounds each later message of the ask; a shorter `statement_timeout` of the session stays in force. With
+/// `None` the session's own stays as it is.
+pub fn put_up(lease: &mut Lease, out: &mut BytesMut, fence: Fence, timeout: Option<Duration>) {
+    if fence == Fence::Savepoint {
+        put_statement(lease, out, "SAVEPOINT pgask_fence");
+    }
+    let mut settings =
+        "SELECT pg_catalog.set_config('transaction_read_only', 'on', true)".to_owned();
+    if let Some(timeout) = timeout {
+        let milliseconds = timeout.as_millis().max(1);
+        // `least` passes over the NULL that stands for "no timeout".
+        settings.push_str(&format!(
+            ", pg_catalog.set_config('statement_timeout', LEAST(NULLIF(EXTRACT(epoch FROM \
+             pg_catalog.current_setting('statement_timeout')::interval) * 1000, 0), {milliseconds})::bigint::text, true)"
+        ));
+    }
+    put_statement(lease, out, &settings);
+}
+
+/// Appends the messages that take a savepoint's fence down; an implicit one ends by itself.
+pub fn take_down(lease: &mut Lease, out: &mut BytesMut, fence: Fence, ending: Ending) {
+    if fence == Fence::Savepoint {
+        if ending == Ending::RollBack {
+            put_statement(lease, out, "ROLLBACK TO SAVEPOINT pgask_fence");
+        }
+        put_statement(lease, out, "RELEASE SAVEPOINT pgask_fence");
+    }
+}
+
+/// Appends one statement of ours by the extended protocol, under names that are no client's.
+fn put_statement(lease: &mut Lease, out: &mut BytesMut, sql: &str) {
+    message::put_frame(out, tag::PARSE, &[NAME, sql.as_bytes(), b"\0\0\0"]);
+    message::put_frame(out, tag::BIND, &[NAME, NAME, &[0; 6]]);
+    message::put_frame(out, tag::EXECUTE, &[NAME, &[0; 4]]);
+    message::put_frame(out, tag::CLOSE, &[b"P", NAME]);
+    message::put_frame(out, tag::CLOSE, &[b"S", NAME]);
+    for sent in [
+        Sent::Parse,
+        Sent::Bind,
+        Sent::Execute,
+        Sent::Close,
+        Sent::Close,
+    ] {
+        lease.exchange.sent(sent, Fate::Swallow);
+    }
+}

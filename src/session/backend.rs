@@ -1,0 +1,215 @@
+//! The server's frames: which of them tell us something, and which are not the client's to see.
+
+use super::marks::Marks;
+use super::serve::Session;
+use crate::pool::connection::STATEMENT_NAME_PREFIX;
+use crate::pool::statement::Change;
+use crate::wire::exchange::Verdict;
+use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
+use crate::wire::message;
+
+/// An ErrorResponse or ParameterStatus longer than this passes unread.
+const EXAMINED_BYTES_MAX: usize = 1024 * 1024;
+
+impl Session {
+    /// Looks at what has come from the server, as far as whole frames go.
+    pub(super) fn scan_server(&mut self) {
+        self.server_frame_wanted = 0;
+        loop {
+            self.emit_due();
+            let Some(lease) = &mut self.server else {
+                return;
+            };
+            let bytes = self.to_client.unscanned();
+            let Some(header) = Header::read_backend(bytes) else {
+                return;
+            };
+            let swallowing = lease.exchange.is_swallowing();
+            if matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA) && !swallowing {
+                self.to_client.pass(header.frame_bytes);
+                continue;
+            }
+            let whole = bytes.len() >= header.frame_bytes;
+            let examined = matches!(
+                header.tag,
+                tag::READY_FOR_QUERY
+                    | tag::COMMAND_COMPLETE
+                    | tag::PARAMETER_STATUS
+                    | tag::ERROR_RESPONSE
+            );
+            if !whole && examined && header.frame_bytes <= EXAMINED_BYTES_MAX {
+                self.server_frame_wanted = header.frame_bytes;
+                return;
+            }
+            let verdict = lease.exchange.received(header.tag);
+            let mut renamed = None;
+            if whole && examined && !(swallowing && header.tag == tag::COMMAND_COMPLETE) {
+                renamed = self.note_server_frame(header);
+            } else if header.tag == tag::ERROR_RESPONSE {
+                self.take_back_lost();
+            }
+            match verdict {
+                Verdict::Pass => match renamed {
+                    Some(frame) => self.to_client.replace(header.frame_bytes, &frame),
+                    None => self.to_client.pass(header.frame_bytes),
+                },
+                Verdict::Drop => self.to_client.discard(header.frame_bytes),
+                Verdict::Replace(bytes) => {
+                    self.to_client.insert(&bytes);
+                    self.to_client.discard(header.frame_bytes);
+                }
+            }
+        }
+    }
+
+    /// Puts answers of our own where their turn has come.
+    pub(super) fn emit_due(&mut self) {
+        if self.to_client.is_mid_frame() {
+            return;
+        }
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        while let Some(bytes) = lease.exchange.pop_emit() {
+            self.to_client.insert(&bytes);
+        }
+    }
+
+    /// Takes from a frame what it tells us; the frame to send in its place, when it must not go as it is.
+    fn note_server_frame(&mut self, header: Header) -> Option<Vec<u8>> {
+        let body = &self.to_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        match header.tag {
+            tag::READY_FOR_QUERY => self.status = body.first().copied().unwrap_or(b'I'),
+            tag::COMMAND_COMPLETE => {
+                let command_tag = body.strip_suffix(b"\0").unwrap_or(body);
+                self.marks.add(Marks::of_command_tag(command_tag));
+                match command_tag {
+                    b"DISCARD ALL" => self.everything_discarded(),
+                    b"DEALLOCATE ALL" => self.everything_deallocated(),
+                    b"RESET" => self.application_name_unknown(),
+                    _ => {}
+                }
+            }
+            tag::PARAMETER_STATUS => {
+                if let Some((name, rest)) = split_cstr(body)
+                    && let Some((value, _)) = split_cstr(rest)
+                {
+                    let (name, value) = (name.to_vec(), value.to_vec());
+                    self.note_parameter(&name, &value);
+                }
+            }
+            _ => return self.note_error(header),
+        }
+        None
+    }
+
+    /// Notes a setting that the server reports.
+    pub(super) fn note_parameter(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"client_encoding" => self.encoding_is_utf8 = value.eq_ignore_ascii_case(b"UTF8"),
+            b"standard_conforming_strings" => self.standard_strings = value == b"on",
+            _ => {}
+        }
+    }
+
+    fn note_error(&mut self, header: Header) -> Option<Vec<u8>> {
+        let frame = &self.to_client.unscanned()[..header.frame_bytes];
+        if matches!(message::error_field(frame, b'V'), Some(b"FATAL" | b"PANIC")) {
+            self.server_farewell = true;
+        }
+        let code = message::error_field(frame, b'C').unwrap_or_default();
+        let text = message::error_field(frame, b'M').unwrap_or_default();
+        let stale_plan = code == b"0A000" && text.starts_with(b"cached plan must not change");
+        let names_statement = matches!(code, b"26000" | b"42P05")
+            && memchr::memmem::find(text, STATEMENT_NAME_PREFIX.as_bytes()).is_some();
+        let renamed = names_statement
+            .then(|| self.rename_statement_in_error(header))
+            .flatten();
+        if stale_plan && let Some(lease) = &mut self.server {
+            // What is prepared here was planned before the schema changed: prepare it again, as a client whose
+            // session were its own would have to.
+            lease.forget_all();
+        }
+        self.take_back_lost();
+        renamed
+    }
+
+    /// The error with the client's own name of a statement where the server used ours.
+    fn rename_statement_in_error(&mut self, header: Header) -> Option<Vec<u8>> {
+        let lease = self.server.as_mut()?;
+        let frame = &self.to_client.unscanned()[..header.frame_bytes];
+        for (name, statement) in &self.statements {
+            let Some(ours) = lease.prepared(statement) else {
+                continue;
+            };
+            let quoted = format!("\"{}\"", ours.text());
+            if let Some(at) = memchr::memmem::find(frame, quoted.as_bytes()) {
+                let mut renamed = frame[..=at].to_vec();
+                renamed.extend_from_slice(name);
+                renamed.extend_from_slice(&frame[at + quoted.len() - 1..]);
+                let length = u32::try_from(renamed.len() - 1).unwrap_or(u32::MAX);
+                renamed[1..HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
+                return Some(renamed);
+            }
+        }
+        None
+    }
+
+    /// Takes back what an error kept from happening.
+    fn take_back_lost(&mut self) {
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        for change in lease.exchange.take_lost() {
+            match change {
+                Change::Named {
+                    name,
+                    statement,
+                    prepared,
+                } => {
+                    self.statements.remove(&name);
+                    if prepared {
+                        lease.forget(&statement);
+                    }
+                }
+                Change::Unnamed { name, statement } => {
+                    self.statements.insert(name, statement);
+                }
+                Change::Prepared(statement) => lease.forget(&statement),
+                Change::Replaced => {
+                    self.unnamed.forget();
+                    lease.unnamed_owner = 0;
+                }
+            }
+        }
+    }
+
+    /// DISCARD ALL was carried out: the session is as new.
+    fn everything_discarded(&mut self) {
+        self.everything_deallocated();
+        self.application_name_unknown();
+        // Something sent behind it may have left its mark already.
+        let alone = self
+            .server
+            .as_ref()
+            .is_some_and(|lease| lease.exchange.len() <= 1);
+        if alone && !self.marks.contains(Marks::SESSION_MODE) {
+            self.marks = Marks::default();
+            self.pinned = false;
+        }
+    }
+
+    fn everything_deallocated(&mut self) {
+        self.statements.clear();
+        self.unnamed.forget();
+        if let Some(lease) = &mut self.server {
+            lease.forget_all();
+        }
+    }
+
+    fn application_name_unknown(&mut self) {
+        if let Some(lease) = &mut self.server {
+            lease.application_name = None;
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! The client's frames: which pass as they are, which are renamed on the way, and which are not for the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::BytesMut;
+
+use super::marks::Marks;
+use super::serve::{Session, Turn, Unnamed};
+use super::words;
+use crate::error::{Refusal, SqlState};
+use crate::pool::connection::StatementName;
+use crate::pool::statement::{Change, Statement};
+use crate::wire::exchange::{Fate, Sent};
+use crate::wire::frame::{BadHeader, HEADER_BYTES, Header, split_cstr, tag};
+use crate::wire::message;
+
+/// A Query or Parse longer than this passes unread, and its connection stays with its session.
+const EXAMINED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The names at the front of a Bind must end within so many bytes.
+const NAMES_BYTES_MAX: usize = 64 * 1024;
+
+/// ParseComplete.
+const PARSE_COMPLETE: [u8; 5] = [tag::PARSE_COMPLETE, 0, 0, 0, 4];
+/// CloseComplete.
+const CLOSE_COMPLETE: [u8; 5] = [tag::CLOSE_COMPLETE, 0, 0, 0, 4];
+
+/// A mark that no other unnamed statement has had.
+static NEXT_UNNAMED: AtomicU64 = AtomicU64::new(1);
+
+impl Session {
+    /// Looks at what has come from the client; what need not wait may go when this returns `None`.
+    pub(super) fn scan_client(&mut self) -> Option<Turn> {
+        self.client_frame_wanted = 0;
+        self.waiting_for_answers = false;
+        loop {
+            let bytes = self.from_client.unscanned();
+            let header = match Header::read_frontend(bytes) {
+                Ok(Some(header)) => header,
+                Ok(None) => break,
+                Err(bad) => return Some(Turn::Violation(violation(bad))),
+            };
+            if self.discarding {
+                self.discard_until_sync(header);
+                continue;
+            }
+            match self.client_frame(header) {
+                Step::Next => {}
+                Step::More(frame_bytes) => {
+                    self.client_frame_wanted = frame_bytes;
+                    break;
+                }
+                Step::Wait => {
+                    self.waiting_for_answers = true;
+                    break;
+                }
+                Step::Leave(turn) => return Some(turn),
+            }
+        }
+        self.emit_due();
+        None
+    }
+
+    fn client_frame(&mut self, header: Header) -> Step {
+        let bytes = self.from_client.unscanned();
+        let whole = bytes.len() >= header.frame_bytes;
+        let must_be_whole = match header.tag {
+            tag::QUERY | tag::PARSE => header.frame_bytes <= EXAMINED_BYTES_MAX,
+            tag::DESCRIBE | tag::CLOSE => true,
+            _ => false,
+        };
+        if must_be_whole && !whole {
+            return Step::More(header.frame_bytes);
+        }
+        match header.tag {
+            tag::TERMINATE => return Step::Leave(Turn::Terminated),
+            tag::QUERY | tag::PARSE if whole => {
+                let marks = self.text_marks(header);
+                if marks.contains(Marks::ASK) && self.concerns_us(header) {
+                    let answered = self
+                        .server
+                        .as_ref()
+                        .is_none_or(|lease| lease.exchange.is_empty());
+                    return if answered || header.tag == tag::PARSE {
+                        Step::Leave(Turn::Ask)
+                    } else {
+                        Step::Wait
+                    };
+                }
+                if self.server.is_none() {
+                    return Step::Leave(Turn::NeedServer);
+                }
+                return if header.tag == tag::QUERY {
+                    self.forward_query(header, marks)
+                } else {
+                    self.forward_parse(header, marks)
+                };
+            }
+            _ => {}
+        }
+        if self.server.is_none() {
+            return Step::Leave(Turn::NeedServer);
+        }
+        match header.tag {
+            tag::QUERY => self.forward_query(header, Marks::UNSEEN),
+            tag::PARSE => {
+                self.marks.add(Marks::UNSEEN);
+                self.unnamed.forget();
+                self.forward(header, Sent::Parse)
+            }
+            tag::BIND => self.forward_bind(header),
+            tag::DESCRIBE => self.forward_describe(header),
+            tag::CLOSE => self.forward_close(header),
+            tag::EXECUTE => self.forward_execute(header),
+            tag::SYNC => {
+                self.close_fence();
+                self.forward(header, Sent::Sync);
+                self.in_batch = false;
+                Step::Next
+            }
+            tag::FUNCTION_CALL => {
+                // What the function does is not to be seen.
+                self.marks.add(Marks::CODE);
+                self.forward(header, Sent::Query);
+                self.in_batch = false;
+                Step::Next
+            }
+            tag::COPY_DONE | tag::COPY_FAIL => {
+                let in_batch = self.in_batch;
+                self.forward(header, Sent::CopyEnd);
+                self.in_batch = in_batch;
+                Step::Next
+            }
+            _ => {
+                self.from_client.pass(header.frame_bytes);
+                Step::Next
+            }
+        }
+    }
+
+    /// Passes a frame as it is.
+    pub(super) fn forward(&mut self, header: Header, sent: Sent) -> Step {
+        self.from_client.pass(header.frame_bytes);
+        if let Some(lease) = &mut self.server {
+            lease.exchange.sent(sent, Fate::Relay);
+        }
+        self.in_batch = true;
+        Step::Next
+    }
+
+    fn forward_query(&mut self, header: Header, marks: Marks) -> Step {
+        self.marks.add(marks);
+        // A simple query drops the unnamed statement, on the server as in the session.
+        self.unnamed.forget();
+        if let Some(lease) = &mut self.server {
+            lease.unnamed_owner = 0;
+        }
+        self.forward(header, Sent::Query);
+        // PostgreSQL treats a Query as a Sync of what came before it only when that was in error; the answers to
+        // both end in a ReadyForQuery either way.
+        self.in_batch = false;
+        Step::Next
+    }
+
+    fn forward_parse(&mut self, header: Header, marks: Marks) -> Step {
+        let frame = &self.from_client.unscanned()[..header.frame_bytes];
+        let Some((name, body)) = split_cstr(&frame[HEADER_BYTES..]) else {
+            return malformed("Parse");
+        };
+        if name.is_empty() {
+            self.unnamed.remember(body, marks);
+            self.marks.add(marks);
+            self.from_client.pass(header.frame_bytes);
+            if let Some(lease) = &mut self.server {
+                lease.unnamed_owner = self.unnamed.mark;
+                lease
+                    .exchange
+                    .sent_with(Sent::Parse, Fate::Relay, Change::Replaced);
+            }
+            self.in_batch = true;
+            return Step::Next;
+        }
+        let (name, body) = (Box::from(name), body.to_vec());
+        self.from_client.discard(header.frame_bytes);
+        self.prepare_as(name, &body, marks);
+        Step::Next
+    }
+
+    /// Carries out a Parse of these contents under this name; the client's frame is gone already.
+    pub(super) fn prepare_as(&mut self, name: Box<[u8]>, body: &[u8], marks: Marks) {
+        self.in_batch = true;
+        self.marks.add(marks);
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        if name.is_empty() {
+            self.unnamed.remember(body, marks);
+            lease.unnamed_owner = self.unnamed.mark;
+            put_parse(&mut lease.scratch, b"\0", body);
+            lease
+                .exchange
+                .sent_with(Sent::Parse, Fate::Relay, Change::Replaced);
+            self.from_client.insert(&lease.scratch);
+            return;
+        }
+        if let Some(existing) = self.statements.get(&name).cloned() {
+            // The server itself must refuse the second use of a name, or the transaction would go on.
+            let ours = self.prepared_name(&existing);
+            let Some(lease) = &mut self.server else {
+                return;
+            };
+            put_parse(&mut lease.scratch, ours.write(&mut [0; 24]), body);
+            lease.exchange.sent(Sent::Parse, Fate::Relay);
+            self.from_client.insert(&lease.scratch);
+            return;
+        }
+        let statement = self.pool.statements().intern(marks.bits(), body);
+        let known = lease.prepared(&statement).is_some();
+        let change = Change::Named {
+            name: name.clone(),
+            statement: statement.clone(),
+            prepared: !known,
+        };
+        if known {
+            let answer = Fate::Emit(Box::from(PARSE_COMPLETE));
+            lease.exchange.sent_with(Sent::Emit, answer, change);
+        } else {
+            let (ours, evicted) = lease.prepare(&statement);
+            put_parse(&mut lease.scratch, ours.write(&mut [0; 24]), body);
+            lease.exchange.sent_with(Sent::Parse, Fate::Relay, change);
+            self.from_client.insert(&lease.scratch);
+            self.close_evicted(evicted);
+        }
+        self.statements.insert(name, statement);
+    }
+
+    fn forward_bind(&mut self, header: Header) -> Step {
+        let bytes = self.from_client.unscanned();
+        let bytes = &bytes[..bytes.len().min(header.frame_bytes)];
+        let names = bytes.get(HEADER_BYTES..).and_then(|body| {
+            let (portal, rest) = split_cstr(body)?;
+            let (statement, _) = split_cstr(rest)?;
+            Some((portal, statement))
+        });
+        let Some((portal, name)) = names else {
+            if bytes.len() >= header.frame_bytes.min(NAMES_BYTES_MAX) {
+                return malformed("Bind");
+            }
+            return Step::More(header.frame_bytes.min(NAMES_BYTES_MAX));
+        };
+        if name.is_empty() {
+            let portal_is_unnamed = portal.is_empty();
+            let marks = self.unnamed.marks;
+            self.ensure_unnamed();
+            self.open_fence(marks, portal_is_unnamed);
+            return self.forward(header, Sent::Bind);
+        }
+        let Some(statement) = self.statements.get(name).cloned() else {
+            return self.forward(header, Sent::Bind);
+        };
+        let prefix = HEADER_BYTES + portal.len() + 1 + name.len() + 1;
+        let portal = (!portal.is_empty()).then(|| portal.to_vec());
+        let marks = Marks::from_bits(statement.marks());
+        self.marks.add(marks);
+        self.open_fence(marks, portal.is_none());
+        let ours = self.prepared_name(&statement);
+        let Some(lease) = &mut self.server else {
+            return Step::Next;
+        };
+        let mut space = [0; 24];
+        let ours = ours.write(&mut space);
+        let portal = portal.as_deref().unwrap_or_default();
+        let frame_bytes =
+            header.frame_bytes - prefix + HEADER_BYTES + portal.len() + 1 + ours.len();
+        let length = u32::try_from(frame_bytes - 1).unwrap_or(u32::MAX);
+        lease.scratch.clear();
+        lease.scratch.extend_from_slice(&[tag::BIND]);
+        lease.scratch.extend_from_slice(&length.to_be_bytes());
+        lease.scratch.extend_from_slice(portal);
+        lease.scratch.extend_from_slice(&[0]);
+        lease.scratch.extend_from_slice(ours);
+        self.from_client.replace(prefix, &lease.scratch);
+        self.from_client.pass(header.frame_bytes - prefix);
+        lease.exchange.sent(Sent::Bind, Fate::Relay);
+        self.in_batch = true;
+        Step::Next
+    }
+
+    fn forward_describe(&mut self, header: Header) -> Step {
+        let Some((kind, name)) = self.kind_and_name(header) else {
+            return malformed("Describe");
+        };
+        if kind != b'S' {
+            return self.forward(header, Sent::Describe);
+        }
+        if name.is_empty() {
+            self.ensure_unnamed();
+            return self.forward(header, Sent::Describe);
+        }
+        let Some(statement) = self.statements.get(name).cloned() else {
+            return self.forward(header, Sent::Describe);
+        };
+        let ours = self.prepared_name(&statement);
+        let Some(lease) = &mut self.server else {
+            return Step::Next;
+        };
+        lease.scratch.clear();
+        message::put_frame(
+            &mut lease.scratch,
+            tag::DESCRIBE,
+            &[b"S", ours.write(&mut [0; 24])],
+        );
+        self.from_client.replace(header.frame_bytes, &lease.scratch);
+        lease.exchange.sent(Sent::Describe, Fate::Relay);
+        self.in_batch = true;
+        Step::Next
+    }
+
+    fn forward_close(&mut self, header: Header) -> Step {
+        let Some((kind, name)) = self.kind_and_name(header) else {
+            return malformed("Close");
+        };
+        let name = name.to_vec();
+        if kind == b'S' && name.is_empty() {
+            self.unnamed.forget();
+            if let Some(lease) = &mut self.server {
+                lease.unnamed_owner = 0;
+            }
+        } else if kind == b'S'
+            && let Some((name, statement)) = self.statements.remove_entry(name.as_slice())
+        {
+            // The statement stays prepared for whoever asks for it next.
+            self.from_client.discard(header.frame_bytes);
+            if let Some(lease) = &mut self.server {
+                lease.exchange.sent_with(
+                    Sent::Emit,
+                    Fate::Emit(Box::from(CLOSE_COMPLETE)),
+                    Change::Unnamed { name, statement },
+                );
+            }
+            self.in_batch = true;
+            return Step::Next;
+        }
+        self.forward(header, Sent::Close)
+    }
+
+    /// The `S` or `P` and the name of a Describe or Close.
+    fn kind_and_name(&self, header: Header) -> Option<(u8, &[u8])> {
+        let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        let (&kind, rest) = body.split_first()?;
+        let (name, _) = split_cstr(rest)?;
+        Some((kind, name))
+    }
+
+    /// The name under which this connection knows a statement, preparing it first if it does not.
+    fn prepared_name(&mut self, statement: &Arc<Statement>) -> StatementName {
+        let lease = self
+            .server
+            .as_mut()
+            .expect("frames are forwarded on a lease");
+        if let Some(name) = lease.prepared(statement) {
+            return name;
+        }
+        let (name, evicted) = lease.prepare(statement);
+        put_parse(
+            &mut lease.scratch,
+            name.write(&mut [0; 24]),
+            statement.body(),
+        );
+        lease.exchange.sent_with(
+            Sent::Parse,
+            Fate::Swallow,
+            Change::Prepared(statement.clone()),
+        );
+        self.from_client.insert(&lease.scratch);
+        self.close_evicted(evicted);
+        name
+    }
+
+    fn close_evicted(&mut self, evicted: Option<StatementName>) {
+        if let (Some(name), Some(lease)) = (evicted, &mut self.server) {
+            lease.scratch.clear();
+            message::put_frame(
+                &mut lease.scratch,
+                tag::CLOSE,
+                &[b"S", name.write(&mut [0; 24])],
+            );
+            lease.exchange.sent(Sent::Close, Fate::Swallow);
+            self.from_client.insert(&lease.scratch);
+        }
+    }
+
+    /// Sees to it that the connection's unnamed statement is the client's own, or none where the client has none.
+    fn ensure_unnamed(&mut self) {
+        self.marks.add(self.unnamed.marks);
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        if self.marks.contains(Marks::UNSEEN) || lease.unnamed_owner == self.unnamed.mark {
+            return;
+        }
+        lease.unnamed_owner = self.unnamed.mark;
+        if self.unnamed.mark == 0 {
+            lease.scratch.clear();
+            message::put_frame(&mut lease.scratch, tag::CLOSE, &[b"S\0"]);
+            lease.exchange.sent(Sent::Close, Fate::Swallow);
+        } else {
+            put_parse(&mut lease.scratch, b"\0", &self.unnamed.body);
+            lease
+                .exchange
+                .sent_with(Sent::Parse, Fate::Swallow, Change::Replaced);
+        }
+        self.from_client.insert(&lease.scratch);
+    }
+
+    /// After a refusal of ours that no server knows of: drops everything up to the Sync, and answers that.
+    fn discard_until_sync(&mut self, header: Header) {
+        self.from_client.discard(header.frame_bytes);
+        if header.tag == tag::SYNC {
+            self.discarding = false;
+            let mut out = BytesMut::new();
+            message::put_ready_for_query(&mut out, self.status);
+            self.to_client.insert(&out);
+        }
+    }
+
+    fn text_marks(&self, header: Header) -> Marks {
+        let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        match header.tag {
+            tag::QUERY => words::scan(body),
+            _ => match split_cstr(body) {
+                Some((_, rest)) => {
+                    words::scan(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
+                }
+                None => Marks::default(),
+            },
+        }
+    }
+}
+
+/// What to do after one frame.
+pub(super) enum Step {
+    /// Look at the next.
+    Next,
+    /// So many bytes of this one are needed first.
+    More(usize),
+    /// It has to wait until the server has answered all before it.
+    Wait,
+    /// The loop has to see to something.
+    Leave(Turn),
+}
+
+impl Unnamed {
+    pub(super) fn remember(&mut self, body: &[u8], marks: Marks) {
+        self.body.clear();
+        self.body.extend_from_slice(body);
+        self.mark = NEXT_UNNAMED.fetch_add(1, Ordering::Relaxed);
+        self.marks = marks;
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.body.clear();
+        self.mark = 0;
+        self.marks = Marks::default();
+    }
+}
+
+fn put_parse(out: &mut BytesMut, name_with_nul: &[u8], body: &[u8]) {
+    out.clear();
+    message::put_frame(out, tag::PARSE, &[name_with_nul, body]);
+}
+
+fn malformed(what: &str) -> Step {
+    Step::Leave(Turn::Violation(Refusal::new(
+        SqlState::PROTOCOL_VIOLATION,
+        format!("invalid string in message {what}"),
+    )))
+}
+
+fn violation(bad: BadHeader) -> Refusal {
+    let message = match bad {
+        BadHeader::Tag(code) => format!("invalid frontend message type {code}"),
+        BadHeader::Length(code, length) => {
+            format!(
+                "invalid message length {length} for frontend message \"{}\"",
+                code.escape_ascii()
+            )
+        }
+    };
+    Refusal::new(SqlState::PROTOCOL_VIOLATION, message)
+}

@@ -1,0 +1,164 @@
+//! Taking a server connection, and giving it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::time::timeout;
+
+use super::marks::Marks;
+use super::serve::{Gone, Session};
+use crate::pool::lease::{Lease, LeaseError};
+use crate::pool::roster::Ticket;
+use crate::pool::settings::PoolMode;
+use crate::wire::exchange::{Fate, Sent};
+use crate::wire::frame::{HEADER_BYTES, Header, tag};
+use crate::wire::message;
+
+/// How long a connection may take to forget its last client before it is closed instead.
+const RESET_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// Waits for a connection and makes it the session's.
+    pub(super) async fn take_lease(&mut self) -> Result<(), LeaseFailure> {
+        let ticket = self.ticket().clone();
+        ticket.clear_cancel();
+        let lease = tokio::select! {
+            biased;
+            lease = self.pool.lease() => lease.map_err(LeaseFailure::Lease)?,
+            () = ticket.cancelled() => return Err(LeaseFailure::Cancelled),
+            () = self.client_hung_up() => return Err(LeaseFailure::Gone(Gone::Client)),
+        };
+        ticket.runs_on(self.pool.address(), &lease);
+        self.server = Some(lease);
+        self.replay_application_name();
+        if self.shared.pool_mode == PoolMode::Session {
+            self.marks.add(Marks::SESSION_MODE);
+        }
+        Ok(())
+    }
+
+    /// Sets the client's application name on a connection that has another's.
+    fn replay_application_name(&mut self) {
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        let wanted = self
+            .application_name
+            .as_ref()
+            .unwrap_or(&lease.application_name_default)
+            .clone();
+        if lease.application_name.as_ref() == Some(&wanted) {
+            return;
+        }
+        let mut query = BytesMut::new();
+        // `E''` means the same whatever standard_conforming_strings says.
+        let quoted = wanted.replace('\\', "\\\\").replace('\'', "''");
+        message::put_query(
+            &mut query,
+            format!("SET application_name TO E'{quoted}'").as_bytes(),
+        );
+        self.from_client.insert(&query);
+        lease.exchange.sent(Sent::Query, Fate::Swallow);
+        lease.application_name = Some(wanted);
+        lease.unnamed_owner = 0;
+    }
+
+    /// The transaction is over: gives the connection back, or keeps it when the session may have state on it.
+    pub(super) fn end_transaction(&mut self) {
+        self.shared.metrics.transactions.inc();
+        self.ask_state.fence_open = false;
+        if self.marks.keeps_state() && self.shared.pool_mode != PoolMode::Transaction {
+            if !self.pinned {
+                self.marks.count_pin(&self.shared.metrics);
+                tracing::debug!(marks = ?self.marks, "server connection pinned");
+                self.pinned = true;
+            }
+            return;
+        }
+        self.marks = Marks::default();
+        if let Some(mut lease) = self.server.take() {
+            lease.mark_clean();
+            self.ticket().give_back(lease);
+        }
+    }
+
+    /// The client has gone: sees to it that its connection is clean before anybody else gets it.
+    pub(super) fn abandon_lease(&mut self) {
+        let Some(lease) = self.server.take() else {
+            return;
+        };
+        let idle = lease.exchange.is_empty()
+            && self.status == b'I'
+            && !self.in_batch
+            && !self.from_client.has_output()
+            && !self.from_client.is_mid_frame()
+            && !self.to_client.is_mid_frame()
+            && self.to_client.unscanned().is_empty();
+        let ticket = self.ticket().clone();
+        if idle {
+            tokio::spawn(reset(lease, ticket));
+        } else if lease.exchange.is_empty() {
+            // An open transaction with nothing running: closing the connection rolls it back.
+            drop(lease);
+        } else {
+            // The server would not notice that nobody listens until it writes.
+            tokio::spawn(async move {
+                ticket.cancel().await;
+                drop(lease);
+            });
+        }
+    }
+
+    /// Resolves when the client has closed its connection; never while it merely sends more.
+    async fn client_hung_up(&self) {
+        std::future::poll_fn(|cx| self.client.poll_hung_up(cx)).await;
+    }
+}
+
+/// Why a session got no connection.
+#[derive(Debug)]
+pub(super) enum LeaseFailure {
+    Lease(LeaseError),
+    Cancelled,
+    Gone(Gone),
+}
+
+/// Makes a connection forget its client: what DISCARD ALL does not clear is not session state.
+async fn reset(mut lease: Lease, ticket: Arc<Ticket>) {
+    let forgotten = timeout(RESET_TIMEOUT, discard_all(&mut lease)).await;
+    if matches!(forgotten, Ok(Ok(()))) {
+        lease.forget_all();
+        lease.application_name = Some(lease.application_name_default.clone());
+        lease.mark_clean();
+        ticket.give_back(lease);
+    }
+}
+
+async fn discard_all(lease: &mut Lease) -> std::io::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let mut query = BytesMut::new();
+    message::put_query(&mut query, b"DISCARD ALL");
+    lease.stream.write_all(&query).await?;
+    loop {
+        let mut frame = vec![0; HEADER_BYTES];
+        lease.stream.read_exact(&mut frame).await?;
+        let header = Header::read_backend(&frame).expect("five bytes were read");
+        if header.frame_bytes > RESET_MESSAGE_BYTES_MAX {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        frame.resize(header.frame_bytes, 0);
+        lease.stream.read_exact(&mut frame[HEADER_BYTES..]).await?;
+        match header.tag {
+            tag::READY_FOR_QUERY if frame.get(HEADER_BYTES) == Some(&b'I') => return Ok(()),
+            tag::READY_FOR_QUERY | tag::ERROR_RESPONSE => {
+                return Err(std::io::ErrorKind::InvalidData.into());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Nothing that answers DISCARD ALL is larger, short of a notification's payload (8,000 bytes at most).
+const RESET_MESSAGE_BYTES_MAX: usize = 64 * 1024;

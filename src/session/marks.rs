@@ -1,0 +1,134 @@
+//! What is known of a transaction that matters for where its connection may go next.
+
+use crate::observe::metrics::Metrics;
+
+/// A set of marks. What was sent and what came back each add to it; a transaction that ends without any leaves a
+/// connection that anybody may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks(u16);
+
+impl Marks {
+    /// The text holds the word `ask`.
+    pub(super) const ASK: Self = Self(1);
+    /// The statement opens a transaction block.
+    pub(super) const BEGIN: Self = Self(1 << 1);
+    /// The statement is the SQL of an ask: it is fenced when it runs.
+    pub(super) const ASKED: Self = Self(1 << 2);
+    /// The statement stands for a `SET ask.*`, and completes in its name.
+    pub(super) const SETTING_SET: Self = Self(1 << 3);
+
+    /// A setting was set, for the session or only perhaps so.
+    pub(super) const SET: Self = Self(1 << 4);
+    /// LISTEN.
+    pub(super) const LISTEN: Self = Self(1 << 5);
+    /// PREPARE in SQL.
+    pub(super) const PREPARE: Self = Self(1 << 6);
+    /// LOAD, a DO block, CALL, or a function that can keep anything.
+    pub(super) const CODE: Self = Self(1 << 7);
+    /// A temporary object.
+    pub(super) const TEMPORARY: Self = Self(1 << 8);
+    /// A cursor WITH HOLD.
+    pub(super) const HOLD: Self = Self(1 << 9);
+    /// A session's advisory lock.
+    pub(super) const ADVISORY_LOCK: Self = Self(1 << 10);
+    /// `currval` and `lastval` speak of the session's own past.
+    pub(super) const SEQUENCE: Self = Self(1 << 11);
+    /// A statement too long to be looked at.
+    pub(super) const UNSEEN: Self = Self(1 << 12);
+    /// The pool mode ties the connection to the session.
+    pub(super) const SESSION_MODE: Self = Self(1 << 13);
+
+    const STATE: Self = Self(0xfff0);
+
+    pub(super) const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    pub(super) const fn bits(self) -> u16 {
+        self.0
+    }
+
+    pub(super) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) const fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    pub(super) const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+
+    /// Something may be left on the connection that is this session's alone.
+    pub(super) const fn keeps_state(self) -> bool {
+        self.contains(Self::STATE)
+    }
+
+    /// The metric label of the first cause.
+    pub(super) fn count_pin(self, metrics: &Metrics) {
+        const CAUSES: [(Marks, &str); 10] = [
+            (Marks::SESSION_MODE, "session_mode"),
+            (Marks::SET, "set"),
+            (Marks::LISTEN, "listen"),
+            (Marks::PREPARE, "prepare"),
+            (Marks::CODE, "code"),
+            (Marks::TEMPORARY, "temporary_object"),
+            (Marks::HOLD, "cursor_with_hold"),
+            (Marks::ADVISORY_LOCK, "advisory_lock"),
+            (Marks::SEQUENCE, "sequence"),
+            (Marks::UNSEEN, "long_statement"),
+        ];
+        for (cause, label) in CAUSES {
+            if self.contains(cause) {
+                metrics.pins.inc(label);
+                return;
+            }
+        }
+    }
+
+    /// What a CommandComplete's tag says.
+    #[inline]
+    pub(super) fn of_command_tag(tag: &[u8]) -> Self {
+        match tag {
+            b"SET" => Self::SET,
+            b"LISTEN" => Self::LISTEN,
+            b"PREPARE" => Self::PREPARE,
+            b"DO" | b"CALL" | b"LOAD" => Self::CODE,
+            _ => Self::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_that_leave_something_behind_are_told_from_those_that_do_not() {
+        for tag in ["SET", "LISTEN", "PREPARE", "DO", "CALL", "LOAD"] {
+            assert!(Marks::of_command_tag(tag.as_bytes()).keeps_state(), "{tag}");
+        }
+        for tag in [
+            "SELECT 1",
+            "SET CONSTRAINTS",
+            "BEGIN",
+            "INSERT 0 1",
+            "DISCARD ALL",
+        ] {
+            assert!(
+                !Marks::of_command_tag(tag.as_bytes()).keeps_state(),
+                "{tag}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_ask_is_marked_with_is_no_state() {
+        let mut marks = Marks::ASK;
+        marks.add(Marks::BEGIN);
+        marks.add(Marks::ASKED);
+        marks.add(Marks::SETTING_SET);
+        assert!(!marks.keeps_state());
+    }
+}

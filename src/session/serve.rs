@@ -1,0 +1,365 @@
+//! The loop of one client, from its first query to its end.
+//!
+//! One task owns the client's socket and, while a transaction runs, a lease on a server connection. Bytes move both
+//! ways in one poll function without a lock, a channel or another task; the loop awaits only to get a lease or to
+//! answer an ask.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+
+use super::ask::AskState;
+use super::lease::LeaseFailure;
+use super::marks::Marks;
+use crate::error::{Refusal, SqlState};
+use crate::observe::metrics::Metrics;
+use crate::pool::lease::{Lease, Pool};
+use crate::pool::roster::{Entry, Ticket};
+use crate::pool::settings::PoolMode;
+use crate::pool::statement::Statement;
+use crate::wire::buffer::Buffer;
+use crate::wire::frame::{Header, tag};
+use crate::wire::message::{self, Severity};
+use crate::wire::stream::Stream;
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Shared {
+    /// When a connection goes back to its pool.
+    pub pool_mode: PoolMode,
+    /// The numbers.
+    pub metrics: Arc<Metrics>,
+}
+
+/// One client that has logged in.
+pub struct Session {
+    pub(super) shared: Arc<Shared>,
+    pub(super) client: Stream,
+    /// From the client to the server.
+    pub(super) from_client: Buffer,
+    /// From the server, or from us, to the client.
+    pub(super) to_client: Buffer,
+    pub(super) pool: Arc<Pool>,
+    pub(super) server: Option<Lease>,
+    entry: Entry,
+
+    /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
+    pub(super) status: u8,
+    /// Extended-query messages were sent that no Sync has followed.
+    pub(super) in_batch: bool,
+    /// A refusal of ours in a batch: everything up to the next Sync is dropped.
+    pub(super) discarding: bool,
+    /// The server has said farewell; nothing of ours need follow.
+    pub(super) server_farewell: bool,
+    /// What the current transaction did that matters, or the session while it is pinned.
+    pub(super) marks: Marks,
+    /// The connection stays with the session.
+    pub(super) pinned: bool,
+    /// Bytes of the frame that must be seen whole before the client's, or the server's, next can be dealt with.
+    pub(super) client_frame_wanted: usize,
+    /// The frame at the front has to wait until the server has answered all before it.
+    pub(super) waiting_for_answers: bool,
+    pub(super) server_frame_wanted: usize,
+
+    pub(super) application_name: Option<Arc<str>>,
+    pub(super) encoding_is_utf8: bool,
+    pub(super) standard_strings: bool,
+    /// The client's named statements.
+    pub(super) statements: HashMap<Box<[u8]>, Arc<Statement>>,
+    pub(super) unnamed: Unnamed,
+    pub(super) ask_state: Box<AskState>,
+}
+
+/// The client's unnamed statement.
+#[derive(Debug, Default)]
+pub(super) struct Unnamed {
+    /// Body of its Parse behind the name; empty when there is none.
+    pub(super) body: Vec<u8>,
+    /// The mark that a connection holding it bears; 0 when there is none.
+    pub(super) mark: u64,
+    pub(super) marks: Marks,
+}
+
+/// Why the loop has to leave the relay.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// A frame of the client waits for a server connection.
+    NeedServer,
+    /// The frame at the front is, or holds, an ask or a setting of ours.
+    Ask,
+    /// Nothing is owed and no transaction is open.
+    TransactionEnded,
+    /// The client said goodbye.
+    Terminated,
+    /// The proxy shuts down and the client is idle.
+    Dismissed,
+    /// The client broke the protocol.
+    Violation(Refusal),
+}
+
+/// Which side has gone.
+#[derive(Debug)]
+pub(super) enum Gone {
+    Client,
+    Server,
+}
+
+impl Session {
+    /// A session that has just logged in; `welcome` is what its client was told.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        client: Stream,
+        entry: Entry,
+        pool: Arc<Pool>,
+        application_name: Option<Arc<str>>,
+        welcome: &[(String, String)],
+    ) -> Self {
+        let mut session = Self {
+            shared,
+            client,
+            from_client: Buffer::default(),
+            to_client: Buffer::default(),
+            pool,
+            server: None,
+            entry,
+            status: b'I',
+            in_batch: false,
+            discarding: false,
+            server_farewell: false,
+            marks: Marks::default(),
+            pinned: false,
+            client_frame_wanted: 0,
+            waiting_for_answers: false,
+            server_frame_wanted: 0,
+            application_name,
+            encoding_is_utf8: true,
+            standard_strings: true,
+            statements: HashMap::new(),
+            unnamed: Unnamed::default(),
+            ask_state: Box::default(),
+        };
+        for (name, value) in welcome {
+            session.note_parameter(name.as_bytes(), value.as_bytes());
+        }
+        session
+    }
+
+    /// Serves the client until either side has gone.
+    pub async fn run(mut self) {
+        loop {
+            let turn = std::future::poll_fn(|cx| self.poll_turn(cx)).await;
+            let ended = match turn {
+                Ok(Turn::NeedServer) => match self.take_lease().await {
+                    Ok(()) => None,
+                    Err(LeaseFailure::Lease(error)) => {
+                        self.refuse_front(&error.refusal());
+                        None
+                    }
+                    Err(LeaseFailure::Cancelled) => {
+                        self.refuse_front(&cancelled());
+                        None
+                    }
+                    Err(LeaseFailure::Gone(gone)) => Some(Err(gone)),
+                },
+                Ok(Turn::Ask) => self.ask().await.err().map(Err),
+                Ok(Turn::TransactionEnded) => {
+                    self.end_transaction();
+                    None
+                }
+                Ok(Turn::Terminated) => Some(Ok(None)),
+                Ok(Turn::Dismissed) => Some(Ok(Some(Refusal::new(
+                    SqlState::ADMIN_SHUTDOWN,
+                    "terminating connection due to administrator command",
+                )))),
+                Ok(Turn::Violation(refusal)) => Some(Ok(Some(refusal))),
+                Err(gone) => Some(Err(gone)),
+            };
+            match ended {
+                None => {}
+                Some(Ok(None) | Err(Gone::Client)) => break,
+                Some(Ok(Some(refusal))) => {
+                    self.farewell(&refusal).await;
+                    break;
+                }
+                Some(Err(Gone::Server)) => {
+                    let lost = Refusal::new(
+                        SqlState::CONNECTION_FAILURE,
+                        "server closed the connection unexpectedly",
+                    );
+                    if !self.server_farewell {
+                        self.farewell(&lost).await;
+                    }
+                    break;
+                }
+            }
+        }
+        self.abandon_lease();
+    }
+
+    /// The client's place in the roster.
+    pub(super) fn ticket(&self) -> &Arc<Ticket> {
+        self.entry.ticket()
+    }
+
+    /// Moves what can be moved, both ways, until something needs the loop.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Gone>> {
+        let dismissed = self.entry.ticket().poll_dismissed(cx);
+        if let Poll::Ready(turn) = self.poll_server_side(cx) {
+            return Poll::Ready(turn);
+        }
+        if let Poll::Ready(turn) = self.poll_client_side(cx) {
+            return Poll::Ready(turn);
+        }
+        if self.to_client.has_output()
+            && let Poll::Ready(turn) = self.poll_server_side(cx)
+        {
+            return Poll::Ready(turn);
+        }
+        if dismissed && self.is_idle() {
+            return Poll::Ready(Ok(Turn::Dismissed));
+        }
+        Poll::Pending
+    }
+
+    /// Server to client: write what is there, and only then read more.
+    fn poll_server_side(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Gone>> {
+        loop {
+            if self.to_client.has_output() {
+                ready!(self.to_client.poll_flush(cx, &mut self.client))
+                    .map_err(|_| Gone::Client)?;
+            }
+            let Some(lease) = &mut self.server else {
+                return Poll::Pending;
+            };
+            let filled = ready!(self.to_client.poll_fill(
+                cx,
+                &mut lease.stream,
+                self.server_frame_wanted
+            ));
+            match filled {
+                Ok(0) | Err(_) => return Poll::Ready(Err(Gone::Server)),
+                Ok(_) => self.scan_server(),
+            }
+            if self.transaction_has_ended() {
+                // The answer is written first: the client may be waiting for nothing else.
+                if let Poll::Ready(Err(_)) = self.to_client.poll_flush(cx, &mut self.client) {
+                    return Poll::Ready(Err(Gone::Client));
+                }
+                return Poll::Ready(Ok(Turn::TransactionEnded));
+            }
+        }
+    }
+
+    /// Client to server: write what is there, look at what came, and only then read more.
+    fn poll_client_side(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Gone>> {
+        loop {
+            if let Some(turn) = self.scan_client() {
+                return Poll::Ready(Ok(turn));
+            }
+            if self.from_client.has_output() {
+                let Some(lease) = &mut self.server else {
+                    // Only the rest of a frame that was let pass before its server went away.
+                    self.from_client.clear();
+                    return Poll::Ready(Err(Gone::Server));
+                };
+                match ready!(self.from_client.poll_flush(cx, &mut lease.stream)) {
+                    Ok(()) => {}
+                    // What the server said before it went is still to be read.
+                    Err(error) if is_broken(&error) => self.from_client.clear(),
+                    Err(_) => return Poll::Ready(Err(Gone::Server)),
+                }
+            }
+            if self.waiting_for_answers {
+                return Poll::Pending;
+            }
+            let filled = ready!(self.from_client.poll_fill(
+                cx,
+                &mut self.client,
+                self.client_frame_wanted
+            ));
+            match filled {
+                Ok(0) | Err(_) => return Poll::Ready(Err(Gone::Client)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The connection can go back: everything sent was answered, and no transaction is open.
+    #[inline]
+    pub(super) fn transaction_has_ended(&self) -> bool {
+        !self.pinned
+            && self.status == b'I'
+            && !self.in_batch
+            && self
+                .server
+                .as_ref()
+                .is_some_and(|lease| lease.exchange.is_empty())
+            && !self.to_client.is_mid_frame()
+            && !self.from_client.has_output()
+            && !self.from_client.is_mid_frame()
+    }
+
+    /// The client is between transactions and has sent nothing new.
+    fn is_idle(&self) -> bool {
+        self.status == b'I'
+            && !self.in_batch
+            && self.from_client.is_drained()
+            && self
+                .server
+                .as_ref()
+                .is_none_or(|lease| lease.exchange.is_empty())
+    }
+
+    /// Refuses the frame at the front, for which there is no server: a Query is answered in full, a batch is dropped
+    /// up to its Sync.
+    pub(super) fn refuse_front(&mut self, refusal: &Refusal) {
+        let Ok(Some(header)) = Header::read_frontend(self.from_client.unscanned()) else {
+            return;
+        };
+        let mut out = BytesMut::new();
+        message::put_error(&mut out, Severity::Error, refusal);
+        self.from_client.discard(header.frame_bytes);
+        match header.tag {
+            tag::QUERY | tag::FUNCTION_CALL | tag::SYNC => {
+                message::put_ready_for_query(&mut out, b'I');
+            }
+            _ => self.discarding = true,
+        }
+        self.to_client.insert(&out);
+    }
+
+    /// Writes a last ErrorResponse, as well as it can still be written.
+    async fn farewell(&mut self, refusal: &Refusal) {
+        if self.to_client.is_mid_frame() {
+            // A message inside a message would not be understood.
+            return;
+        }
+        let mut out = BytesMut::new();
+        message::put_error(&mut out, Severity::Fatal, refusal);
+        self.to_client.insert(&out);
+        let flush = std::future::poll_fn(|cx| self.to_client.poll_flush(cx, &mut self.client));
+        // The client may be gone, or may not be reading.
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, flush).await;
+    }
+}
+
+/// How long a client may take to read why it is being closed.
+const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn is_broken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// PostgreSQL's own words for a cancel.
+pub(super) fn cancelled() -> Refusal {
+    Refusal::new(
+        SqlState::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+}

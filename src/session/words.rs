@@ -1,0 +1,141 @@
+//! The one scan over a statement's text: which words are in it that could matter.
+//!
+//! This is not a parser. It finds words wherever they stand, in literals and comments too, because a false alarm
+//! costs a little sharing (or, for `ask`, a closer look) and a miss would be a defect.
+
+use super::marks::Marks;
+
+/// Marks of the words in `sql`, in any encoding that keeps ASCII letters where they are.
+pub(super) fn scan(sql: &[u8]) -> Marks {
+    let mut marks = Marks::default();
+    let mut first = true;
+    let mut at = 0;
+    while at < sql.len() {
+        let class = CLASS[sql[at] as usize];
+        if class & WORD == 0 {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while at < sql.len() && CLASS[sql[at] as usize] & WORD != 0 {
+            at += 1;
+        }
+        if class & CANDIDATE != 0 {
+            marks.add(word(&sql[start..at]));
+        }
+        if first {
+            first = false;
+            if sql[start..at].eq_ignore_ascii_case(b"begin")
+                || sql[start..at].eq_ignore_ascii_case(b"start")
+            {
+                marks.add(Marks::BEGIN);
+            }
+        }
+    }
+    marks
+}
+
+/// A byte that words are made of.
+const WORD: u8 = 1;
+/// A byte that one of the words below begins with.
+const CANDIDATE: u8 = 2;
+
+static CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        if c.is_ascii_alphanumeric() || c == b'_' || c == b'$' || c >= 0x80 {
+            class[byte] = WORD;
+        }
+        if matches!(
+            c.to_ascii_lowercase(),
+            b'a' | b't' | b'p' | b'h' | b's' | b'n' | b'c' | b'l' | b'd'
+        ) {
+            class[byte] |= CANDIDATE;
+        }
+        byte += 1;
+    }
+    class
+};
+
+/// Names of functions and keywords that leave something behind on a connection.
+///
+/// # Source
+/// PostgreSQL manual: "System Administration Functions" (set_config, advisory locks), "Sequence Manipulation
+/// Functions", "Random Functions" (setseed), "CREATE TABLE" (TEMP), "DECLARE" (WITH HOLD), and dblink's own chapter.
+fn word(word: &[u8]) -> Marks {
+    let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    let begins = |name: &str| {
+        word.get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    match word[0].to_ascii_lowercase() {
+        b'a' if is("ask") => Marks::ASK,
+        b't' if is("temp") || is("temporary") => Marks::TEMPORARY,
+        b'p' if begins("pg_temp") => Marks::TEMPORARY,
+        b'p' if begins("pg_advisory_lock") || begins("pg_try_advisory_lock") => {
+            Marks::ADVISORY_LOCK
+        }
+        b'h' if is("hold") => Marks::HOLD,
+        b's' if is("set_config") || is("setseed") => Marks::SET,
+        b's' if is("setval") => Marks::SEQUENCE,
+        b'n' if is("nextval") => Marks::SEQUENCE,
+        b'c' if is("currval") => Marks::SEQUENCE,
+        b'l' if is("lastval") => Marks::SEQUENCE,
+        b'd' if begins("dblink") => Marks::CODE,
+        _ => Marks::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sql: &str, expect: Marks) {
+        assert_eq!(scan(sql.as_bytes()), expect, "{sql}");
+    }
+
+    #[test]
+    fn words_are_found_in_any_case_and_place() {
+        check("-- ask: x", Marks::ASK);
+        check("ASK me", Marks::ASK);
+        check("/*Ask: x*/", Marks::ASK);
+        check("select ask", Marks::ASK);
+        check("create TEMP table t()", Marks::TEMPORARY);
+        check("select into temporary t", Marks::TEMPORARY);
+        check("create table pg_temp.t()", Marks::TEMPORARY);
+        check("select pg_advisory_lock(1)", Marks::ADVISORY_LOCK);
+        check(
+            "select pg_try_advisory_lock_shared(1)",
+            Marks::ADVISORY_LOCK,
+        );
+        check("select Set_Config('a','b',false)", Marks::SET);
+        check("select nextval('s')", Marks::SEQUENCE);
+        check("declare c cursor with hold for select 1", Marks::HOLD);
+        check(" begin", Marks::BEGIN);
+        check("START transaction", Marks::BEGIN);
+    }
+
+    #[test]
+    fn parts_of_other_words_are_not() {
+        for sql in [
+            "",
+            "select task from tasks",
+            "select asking, ask_x, ask1, mask",
+            "select pg_advisory_xact_lock(1)",
+            "update t set x = 1",
+            "select temperature, template",
+            "select 'x' as beginning",
+            "commit; begin",
+        ] {
+            check(sql, Marks::default());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_scanned() {
+        assert_eq!(scan(b"\xff\xfe ask \x80"), Marks::ASK);
+        assert_eq!(scan(b"\xe4sk ask\xe4"), Marks::default());
+    }
+}
