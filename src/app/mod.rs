@@ -9,4 +9,5 @@ pub mod demo;
 pub mod failure;
 pub mod print_config;
 pub mod serve;
+pub mod table;
 pub mod throwaway;

@@ -5,6 +5,7 @@
 //! imports this one. Read [`load`] first, then `tree` (what was written) and `read` (what it means).
 
 mod check;
+mod fault;
 mod file;
 mod mistake;
 mod print;

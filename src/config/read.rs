@@ -4,20 +4,19 @@
 //! reads text from the environment as the type that is wanted, and resolves secrets.
 
 use std::collections::{BTreeMap, btree_map};
-use std::fmt;
 use std::slice;
 
 use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 
 use crate::config::Settings;
-use crate::config::mistake::{Mistake, expected_one_of, show, show_secret};
+use crate::config::fault::Fault;
+use crate::config::mistake::{Mistake, expected_one_of};
 use crate::config::sources::resolve;
-use crate::config::tree::{Node, Origin, Value, join};
+use crate::config::tree::{Node, Value, join};
 
 /// Turns the tree into settings.
 ///
@@ -32,7 +31,7 @@ pub(super) fn read(
         path: String::new(),
         environment,
     };
-    Settings::deserialize(reader.clone()).map_err(|fault| fault.at(&reader).into_mistake())
+    Settings::deserialize(reader.clone()).map_err(|fault| reader.place(fault).into_mistake())
 }
 
 /// Reads one node.
@@ -43,23 +42,6 @@ struct Reader<'a> {
     environment: &'a BTreeMap<String, String>,
 }
 
-/// Why a value cannot be read; it learns its place on the way up.
-#[derive(Debug)]
-struct Fault {
-    says: String,
-    place: Option<Box<Place>>,
-    /// A key of the table at `place`, when the fault is that it is missing.
-    missing: Option<&'static str>,
-    is_secret: bool,
-}
-
-#[derive(Debug)]
-struct Place {
-    origin: Origin,
-    path: String,
-    shown: Option<String>,
-}
-
 impl<'a> Reader<'a> {
     fn inner(&self, node: &'a Node, key: &str) -> Self {
         Self {
@@ -67,6 +49,11 @@ impl<'a> Reader<'a> {
             path: join(&self.path, key),
             environment: self.environment,
         }
+    }
+
+    /// A fault of this value, or of one inside it that has placed it already.
+    fn place(&self, fault: Fault) -> Fault {
+        fault.at(self.node, &self.path)
     }
 
     /// Text from the environment or a flag, which may stand for a value of any type.
@@ -88,7 +75,7 @@ impl<'a> Reader<'a> {
         } else {
             visitor.visit_str(text)
         }
-        .map_err(|fault: Fault| fault.at(&self))
+        .map_err(|fault| self.place(fault))
     }
 
     fn secret<V: Visitor<'a>>(&self, visitor: V) -> Result<V::Value, Fault> {
@@ -119,7 +106,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
                 current: None,
             }),
         }
-        .map_err(|fault: Fault| fault.at(&self))
+        .map_err(|fault| self.place(fault))
     }
 
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -128,7 +115,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             Some("false" | "off") => visitor.visit_bool(false),
             _ => return self.deserialize_any(visitor),
         }
-        .map_err(|fault: Fault| fault.at(&self))
+        .map_err(|fault| self.place(fault))
     }
 
     fn deserialize_u8<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -171,7 +158,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
         let items: Vec<_> = items.map(str::to_owned).collect();
         visitor
             .visit_seq(serde::de::value::SeqDeserializer::new(items.into_iter()))
-            .map_err(|fault: Fault| fault.at(&self))
+            .map_err(|fault| self.place(fault))
     }
 
     fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -187,10 +174,8 @@ impl<'a> Deserializer<'a> for Reader<'a> {
         if name != "Secret" {
             return visitor.visit_newtype_struct(self);
         }
-        self.secret(visitor).map_err(|mut fault| {
-            fault.is_secret = true;
-            fault.at(&self)
-        })
+        let read = self.secret(visitor);
+        read.map_err(|fault| self.place(fault.of_secret()))
     }
 
     /// A list is refused here: serde would read its items as the keys, in the order of their declaration.
@@ -202,7 +187,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     ) -> Result<V::Value, Fault> {
         match &self.node.value {
             Value::Table(_) => self.deserialize_any(visitor),
-            _ => Err(Fault::new("expected a table").at(&self)),
+            _ => Err(self.place(Fault::new("expected a table"))),
         }
     }
 
@@ -216,7 +201,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             Value::Text(text) => visitor.visit_enum(Variant(text.trim().into_deserializer())),
             _ => Err(Fault::new(expected_one_of("", variants))),
         }
-        .map_err(|fault| fault.at(&self))
+        .map_err(|fault| self.place(fault))
     }
 
     forward_to_deserialize_any! {
@@ -243,7 +228,7 @@ impl<'a> SeqAccess<'a> for Items<'a> {
         };
         let item = self.list.inner(node, &position.to_string());
         let read = seed.deserialize(item.clone());
-        read.map(Some).map_err(|fault| fault.at(&item))
+        read.map(Some).map_err(|fault| item.place(fault))
     }
 }
 
@@ -265,15 +250,7 @@ impl<'a> MapAccess<'a> for Entries<'a> {
         };
         let reader = self.table.inner(node, key);
         let read = seed.deserialize(StrDeserializer::<Fault>::new(key));
-        let key = read.map_err(|mut fault| {
-            // A key that nobody knows may be a slip of one that holds a secret: its value is not repeated.
-            fault.place = Some(Box::new(Place {
-                origin: node.origin.clone(),
-                path: reader.path.clone(),
-                shown: None,
-            }));
-            fault
-        })?;
+        let key = read.map_err(|fault| fault.at_key(node, &reader.path))?;
         self.current = Some(reader);
         Ok(Some(key))
     }
@@ -284,7 +261,7 @@ impl<'a> MapAccess<'a> for Entries<'a> {
             .take()
             .expect("serde asks for a key before its value");
         seed.deserialize(reader.clone())
-            .map_err(|fault| fault.at(&reader))
+            .map_err(|fault| reader.place(fault))
     }
 }
 
@@ -300,108 +277,5 @@ impl<'a> EnumAccess<'a> for Variant<'a> {
         seed: T,
     ) -> Result<(T::Value, Self::Variant), Fault> {
         self.0.variant_seed(seed)
-    }
-}
-
-impl Fault {
-    fn new(says: impl Into<String>) -> Self {
-        Self {
-            says: says.into(),
-            place: None,
-            missing: None,
-            is_secret: false,
-        }
-    }
-
-    /// The same fault, placed at a node unless a node further in has placed it already.
-    fn at(mut self, reader: &Reader<'_>) -> Self {
-        if self.place.is_none() {
-            let (path, shown) = match self.missing {
-                Some(key) => (join(&reader.path, key), None),
-                None if self.is_secret => (reader.path.clone(), show_secret(&reader.node.value)),
-                None if is_url(&reader.path) => {
-                    (reader.path.clone(), show_secret(&reader.node.value))
-                }
-                None => (reader.path.clone(), show(&reader.node.value)),
-            };
-            self.place = Some(Box::new(Place {
-                origin: reader.node.origin.clone(),
-                path,
-                shown,
-            }));
-        }
-        self
-    }
-
-    fn into_mistake(self) -> Mistake {
-        let place = self.place.expect("the root places what nobody else did");
-        Mistake::in_value(
-            &place.origin,
-            &place.path,
-            place.shown.as_deref(),
-            &self.says,
-        )
-    }
-}
-
-/// A URL is read through a secret but refused by its own type, after the secret was read.
-fn is_url(path: &str) -> bool {
-    path.ends_with("url")
-}
-
-impl std::error::Error for Fault {}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.says)
-    }
-}
-
-impl serde::de::Error for Fault {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-
-    fn invalid_type(_found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!(
-            "expected {}",
-            in_plain_words(&expected.to_string())
-        ))
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::invalid_type(found, expected)
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(expected_one_of(variant, expected))
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("unknown key: {}", expected_one_of(field, expected)))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self {
-            missing: Some(field),
-            ..Self::new("missing: expected a value")
-        }
-    }
-}
-
-/// Serde's names of types, as whoever writes a configuration would say them.
-fn in_plain_words(expected: &str) -> String {
-    match expected {
-        "a string" | "path string" => "text in quotes".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        "a sequence" => "a list".to_owned(),
-        "a map" => "a table".to_owned(),
-        "u8" => format!("a whole number from 0 to {}", u8::MAX),
-        "u16" => format!("a whole number from 0 to {}", u16::MAX),
-        "u32" => format!("a whole number from 0 to {}", u32::MAX),
-        "u64" | "usize" => format!("a whole number from 0 to {}", i64::MAX),
-        "i64" => "a whole number".to_owned(),
-        "f32" | "f64" => "a number".to_owned(),
-        other => other.to_owned(),
     }
 }

@@ -11,6 +11,8 @@ pub mod control;
 pub mod fingerprint;
 mod freshness;
 mod queries;
+pub mod quote;
+pub mod render;
 mod sample;
 pub mod sensitive;
 pub mod settings;

@@ -1,17 +1,23 @@
-//! A look into tables that were never analysed, so that their values are known as well: bounded in every direction.
+//! A look into small tables that were never analysed, so that their values are known as well: bounded in every
+//! direction.
 //!
-//! These are the only statements of the control plane that read a user's table. They call no function and resolve no
-//! cast that a user could have written: TABLESAMPLE does not apply to views, `row_security` is off so that a policy is
-//! an error instead of code, and values are sent as they are.
+//! These are the only statements of the control plane that read a user's table, and they are COPY for a reason. To plan
+//! even `SELECT column FROM table`, PostgreSQL evaluates what is constant in the table's index expressions and
+//! constraints, which is code of the table's owner, run with the rights of whoever asks: here the service account, often
+//! a superuser. COPY of a table plans nothing. It does not apply to views, and `row_security = off` makes a policy an
+//! error instead of code.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
 use super::catalog::SnapshotDraft;
 use super::queries::{TEXT_VALUES_MAX, VALUE_CHARS_MAX};
+use super::quote::identifier;
 use super::sensitive::{Sensitivity, sensitivity};
 use super::snapshot::{Column, ColumnStats, Relation, RelationKind, TypeClass};
 
@@ -21,7 +27,10 @@ const RELATIONS_MAX: usize = 200;
 /// Columns looked at in one relation at most.
 const COLUMNS_MAX: usize = 24;
 
-/// Rows read of one relation at most.
+/// Bytes that the rows of a relation take at most; larger ones are left to ANALYZE. COPY has no LIMIT.
+const RELATION_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Rows kept of one relation at most.
 const ROWS_MAX: usize = 1_000;
 
 /// Time for all relations together.
@@ -66,9 +75,8 @@ pub(in crate::schema) async fn fill(client: &mut Client, draft: &mut SnapshotDra
         if columns.is_empty() {
             continue;
         }
-        let sql = look(relation, &columns);
         // The server's own time-out comes first; this one is for a server that does not answer at all.
-        match timeout(left + STATEMENT_TIMEOUT, values(client, &sql)).await {
+        match timeout(left + STATEMENT_TIMEOUT, values(client, relation, &columns)).await {
             Ok(Ok(rows)) => keep(relation, &columns, &rows),
             Ok(Err(error)) if client.is_closed() => {
                 tracing::debug!(%error, "connection lost while sampling");
@@ -102,47 +110,87 @@ fn text_columns(relation: &Relation) -> Vec<usize> {
         .collect()
 }
 
-fn look(relation: &Relation, columns: &[usize]) -> String {
-    // `pg_column_size` takes any type as it is, where `length` could pick a cast; four bytes a character and the
-    // header are its upper bound for a value that is kept.
-    let size_max = 4 * VALUE_CHARS_MAX + 4;
-    let list: Vec<String> = columns
-        .iter()
-        .map(|&position| quoted(&relation.columns[position].name))
-        .map(|name| {
-            format!("CASE WHEN pg_catalog.pg_column_size(t.{name}) <= {size_max} THEN t.{name} END")
-        })
-        .collect();
+/// Whether a relation is small, values that are stored elsewhere included.
+fn is_small(relation: &Relation) -> String {
     format!(
-        "SELECT {} FROM {}.{} AS t TABLESAMPLE SYSTEM (100) LIMIT {ROWS_MAX}",
-        list.join(", "),
-        quoted(&relation.schema),
-        quoted(&relation.name)
+        "SELECT FROM pg_catalog.pg_class c WHERE c.oid = {} \
+         AND pg_catalog.pg_relation_size(c.oid) <= {RELATION_BYTES_MAX} \
+         AND (c.reltoastrelid = 0 OR pg_catalog.pg_relation_size(c.reltoastrelid) = 0)",
+        relation.oid
     )
 }
 
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+fn copy(relation: &Relation, columns: &[usize]) -> String {
+    let list: Vec<String> = columns
+        .iter()
+        .map(|&position| identifier(&relation.columns[position].name))
+        .collect();
+    format!(
+        "COPY {}.{} ({}) TO STDOUT",
+        identifier(&relation.schema),
+        identifier(&relation.name),
+        list.join(", ")
+    )
 }
 
-/// Rows of values in text form, as the simple protocol sends them.
+/// The first rows of a relation, in the order they are stored.
 async fn values(
     client: &mut Client,
-    sql: &str,
+    relation: &Relation,
+    columns: &[usize],
 ) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(&settings()).await?;
-    let messages = transaction.simple_query(sql).await?;
+    let mut rows = Vec::new();
+    if transaction
+        .query_typed_opt(&is_small(relation), &[])
+        .await?
+        .is_some()
+    {
+        let stream = transaction.copy_out(&copy(relation, columns)).await?;
+        let mut stream = pin!(stream);
+        // One message is one row. To the end, because a stream that is dropped is read to the end all the same.
+        while let Some(row) = stream.try_next().await? {
+            if rows.len() < ROWS_MAX {
+                rows.push(fields(&String::from_utf8_lossy(&row)));
+            }
+        }
+    }
     transaction.rollback().await?;
-    let rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(
-            (0..row.len())
-                .map(|i| row.get(i).map(str::to_owned))
-                .collect(),
-        ),
-        _ => None,
-    });
-    Ok(rows.collect())
+    Ok(rows)
+}
+
+/// Takes a row of COPY's text format apart; `None` for NULL.
+///
+/// # Source
+/// PostgreSQL manual, "COPY", "Text Format".
+fn fields(row: &str) -> Vec<Option<String>> {
+    let row = row.strip_suffix('\n').unwrap_or(row);
+    row.split('\t')
+        .map(|field| (field != "\\N").then(|| unescaped(field)))
+        .collect()
+}
+
+fn unescaped(field: &str) -> String {
+    let mut text = String::with_capacity(field.len());
+    let mut chars = field.chars();
+    while let Some(c) = chars.next() {
+        let c = match c {
+            '\\' => match chars.next() {
+                Some('b') => '\u{8}',
+                Some('f') => '\u{c}',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some('v') => '\u{b}',
+                Some(other) => other,
+                None => break,
+            },
+            c => c,
+        };
+        text.push(c);
+    }
+    text
 }
 
 fn keep(relation: &mut Relation, columns: &[usize], rows: &[Vec<Option<String>>]) {
@@ -213,20 +261,23 @@ mod tests {
     }
 
     #[test]
-    fn a_look_quotes_names_and_is_bounded() {
+    fn copy_quotes_names_and_its_rows_are_read_back() {
         let relation = Relation {
             schema: "Odd \"one\"".into(),
             name: "t".into(),
-            columns: vec![Column {
-                name: "Name".into(),
-                ..Column::default()
-            }],
+            columns: ["Name", "b"]
+                .map(|name| Column {
+                    name: name.into(),
+                    ..Column::default()
+                })
+                .into(),
             ..Relation::default()
         };
         assert_eq!(
-            look(&relation, &[0]),
-            "SELECT CASE WHEN pg_catalog.pg_column_size(t.\"Name\") <= 404 THEN t.\"Name\" END \
-             FROM \"Odd \"\"one\"\"\".\"t\" AS t TABLESAMPLE SYSTEM (100) LIMIT 1000"
+            copy(&relation, &[0, 1]),
+            r#"COPY "Odd ""one"""."t" ("Name", "b") TO STDOUT"#
         );
+        let row = fields("a\\tb\\\\\t\\N\t\n");
+        assert_eq!(row, [Some("a\tb\\".into()), None, Some(String::new())]);
     }
 }

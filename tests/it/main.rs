@@ -6,7 +6,10 @@
 )]
 
 mod command_line;
+mod demo;
 mod differential;
+mod faults;
 mod harness;
 mod questions;
+mod schema;
 mod support;

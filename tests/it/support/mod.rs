@@ -7,6 +7,8 @@
 
 pub(crate) mod client;
 pub(crate) mod frames;
+pub(crate) mod link;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod stage;

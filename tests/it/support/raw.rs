@@ -41,6 +41,7 @@ impl Endpoint {
 pub(crate) struct Login<'a> {
     pub(crate) user: &'a str,
     pub(crate) password: &'a str,
+    /// Empty where the client names none.
     pub(crate) database: &'a str,
     /// Further startup parameters.
     pub(crate) parameters: &'a [(&'a str, &'a str)],
@@ -94,7 +95,10 @@ impl Raw {
 
     /// Sends the StartupMessage and goes through authentication up to ReadyForQuery.
     pub(crate) fn authenticate(&mut self, login: &Login<'_>) -> Result<(), Frame> {
-        let mut parameters = vec![("user", login.user), ("database", login.database)];
+        let mut parameters = vec![("user", login.user)];
+        if !login.database.is_empty() {
+            parameters.push(("database", login.database));
+        }
         parameters.extend(login.parameters);
         self.send(&frames::startup(&parameters));
         let mut scram = None;
