@@ -84,6 +84,20 @@ mod tests {
     }
 
     #[test]
+    fn a_function_that_is_near_is_offered_when_it_may_be_called() {
+        let hint = |sql| approved(sql).unwrap_err().hint;
+        assert_eq!(
+            hint("SELECT dat_trunc('month', added) FROM books").as_deref(),
+            Some("Did you mean \"date_trunc\"?")
+        );
+        assert_eq!(
+            hint("SELECT clock_timestam()").as_deref(),
+            Some("Did you mean \"clock_timestamp\"?")
+        );
+        assert_eq!(hint("SELECT setvall('x', 1)"), None);
+    }
+
+    #[test]
     fn open_catalogs_can_be_read_and_their_functions_cannot() {
         let rules = Rules {
             catalogs: true,

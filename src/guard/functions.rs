@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use crate::error::Refusal;
 use crate::guard::families;
 use crate::guard::query::{absent, unknown};
-use crate::guard::relations::parts;
+use crate::guard::relations::{SIMILARITY_MIN, parts};
 use crate::guard::rules::Rule;
 use crate::guard::scope::{Proof, Proved};
 use crate::schema::snapshot::{Function as Known, Volatility};
@@ -221,14 +221,35 @@ impl Proof<'_> {
         let known = self.visible.functions.named(function);
         match schema {
             Some(schema) => {
-                let one = known
-                    .iter()
-                    .find(|f| f.schema == schema)
-                    .ok_or_else(|| no_such_function(&format!("{schema}.{function}")))?;
+                let one = known.iter().find(|f| f.schema == schema).ok_or_else(|| {
+                    self.no_such_function(&format!("{schema}.{function}"), function)
+                })?;
                 harmless(one, function)
             }
-            None if known.is_empty() => Err(no_such_function(function)),
+            None if known.is_empty() => Err(self.no_such_function(function, function)),
             None => unshadowed(known, function),
+        }
+    }
+
+    /// The HINT offers functions of `pg_catalog` alone, because those are no secret.
+    fn no_such_function(&self, written: &str, function: &str) -> Refusal {
+        let refusal =
+            Rule::UnknownFunction.refuse(format!("No function \"{written}\" is known here."));
+        let near = self
+            .visible
+            .functions
+            .iter()
+            .filter(|(name, known)| {
+                known.schema == "pg_catalog"
+                    && families::reach(name).is_none()
+                    && harmless(known, name).is_ok()
+            })
+            .map(|(name, _)| (strsim::jaro_winkler(name, function), name))
+            .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        match near {
+            Some((_, name)) => refusal.with_hint(format!("Did you mean \"{name}\"?")),
+            None => refusal,
         }
     }
 }
@@ -269,8 +290,4 @@ fn harmless(known: &Known, function: &str) -> Proved {
         )));
     }
     Ok(())
-}
-
-fn no_such_function(function: &str) -> Refusal {
-    Rule::UnknownFunction.refuse(format!("No function \"{function}\" is known here."))
 }

@@ -1,124 +1,19 @@
 //! Which relation a name means, and whether the caller may see it.
 
+use std::borrow::Cow;
+
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::error::Refusal;
 use crate::guard::query::unknown;
 use crate::guard::rules::Rule;
 use crate::guard::scope::{Columns, Proof, folded};
+use crate::schema::quote::identifier_if_needed;
 use crate::schema::snapshot::RelationId;
 
 /// How near a name must be to be offered in a HINT, 0 to 1 (Jaro-Winkler). Two names that differ in one letter of five
 /// are at 0.89 or nearer.
-const SIMILARITY_MIN: f64 = 0.85;
-
-/// Words that cannot be the first part of a name without quotes.
-///
-/// # Source
-/// PostgreSQL manual, "SQL Key Words": reserved, and reserved "(can be function or type)".
-const RESERVED: &[&str] = &[
-    "all",
-    "analyse",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "asymmetric",
-    "authorization",
-    "binary",
-    "both",
-    "case",
-    "cast",
-    "check",
-    "collate",
-    "collation",
-    "column",
-    "concurrently",
-    "constraint",
-    "create",
-    "cross",
-    "current_catalog",
-    "current_date",
-    "current_role",
-    "current_schema",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "default",
-    "deferrable",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "freeze",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "having",
-    "ilike",
-    "in",
-    "initially",
-    "inner",
-    "intersect",
-    "into",
-    "is",
-    "isnull",
-    "join",
-    "lateral",
-    "leading",
-    "left",
-    "like",
-    "limit",
-    "localtime",
-    "localtimestamp",
-    "natural",
-    "not",
-    "notnull",
-    "null",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "outer",
-    "overlaps",
-    "placing",
-    "primary",
-    "references",
-    "returning",
-    "right",
-    "select",
-    "session_user",
-    "similar",
-    "some",
-    "symmetric",
-    "system_user",
-    "table",
-    "tablesample",
-    "then",
-    "to",
-    "trailing",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "variadic",
-    "verbose",
-    "when",
-    "where",
-    "window",
-    "with",
-];
+pub(in crate::guard) const SIMILARITY_MIN: f64 = 0.85;
 
 impl Proof<'_> {
     /// Resolves a name in FROM as PostgreSQL would, and qualifies it in place, so that it means the same relation
@@ -218,12 +113,7 @@ fn is_catalog(schema: &str) -> bool {
 }
 
 fn qualify(name: &mut ObjectName, schema: &str) {
-    let plain = !schema.is_empty()
-        && !schema.starts_with(|c: char| c.is_ascii_digit())
-        && schema
-            .bytes()
-            .all(|b| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit())
-        && !RESERVED.contains(&schema);
+    let plain = matches!(identifier_if_needed(schema), Cow::Borrowed(_));
     let ident = if plain {
         Ident::new(schema)
     } else {

@@ -4,3 +4,10 @@
 //! holds a database connection and never judges SQL: a Draft is worth nothing until `guard` has proved it.
 
 pub mod brief;
+pub mod chain;
+pub mod openai;
+pub mod prompt;
+pub mod reply;
+pub mod settings;
+
+mod shorten;

@@ -1,0 +1,133 @@
+//! What a model is told: the rules of the answer, the schema, the question, and what was wrong with its last try.
+
+use serde::Serialize;
+
+use crate::schema::render::{Privacy, render};
+use crate::synth::brief::Brief;
+
+/// The longest schema that is sent, in bytes: about 12,000 tokens, which fits beside an answer in the context of every
+/// model that writes SQL.
+const SCHEMA_BYTES_MAX: usize = 48 * 1024;
+
+/// One message of a chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: &'static str,
+    /// What is said.
+    pub content: String,
+}
+
+/// The chat that asks for a Draft; `privacy` decides how much of the schema is told.
+#[must_use]
+pub fn messages(brief: &Brief, privacy: Privacy) -> Vec<Message> {
+    let mut messages = vec![
+        message("system", RULES.to_owned()),
+        message("user", question(brief, privacy)),
+    ];
+    if let Some(failed) = &brief.failed {
+        messages.push(message("assistant", failed.sql.clone()));
+        messages.push(message(
+            "user",
+            format!(
+                "That was refused: {} (SQLSTATE {}). Mend it and answer again in the same form.",
+                failed.reason, failed.sqlstate
+            ),
+        ));
+    }
+    messages
+}
+
+const RULES: &str = "\
+You turn a question into one PostgreSQL query over the schema you are given.
+
+Rules for the query:
+- Exactly one SELECT (WITH, UNION and VALUES are fine). It only reads: no INSERT, UPDATE, DELETE, DDL, SELECT INTO, FOR \
+UPDATE, and no function that writes, waits, or reads files, settings, catalogs or other databases.
+- Only relations and columns of the schema, spelled as there; every relation qualified by its schema, every column by \
+its relation or alias when there is more than one. Quote a name with double quotes exactly where the schema does.
+- Join along the foreign keys. Beware of counting a row twice when a join multiplies rows.
+- Name the columns so that a reader understands them. Order the rows where the question implies an order; when it asks \
+for the top or the first, add LIMIT.
+- Values in the question are literals; compare text as it is spelled in the data, with ILIKE when the spelling is in \
+doubt. No comments, no semicolon.
+- $1, $2 and so on stand for values that are bound later; use only those that the question mentions.
+
+Answer with one JSON object and nothing else:
+{\"sql\": \"the query\", \"reading\": \"what the query answers, in a few plain words of the question's language, every \
+assumption included\", \"confidence\": 0.0 to 1.0}
+When the schema cannot answer the question, answer {\"sql\": null, \"reading\": \"what is missing\"} instead of guessing.";
+
+fn question(brief: &Brief, privacy: Privacy) -> String {
+    let schema = render(&brief.visible, privacy, SCHEMA_BYTES_MAX);
+    let parameters = match brief.parameter_count {
+        0 => String::new(),
+        count => format!("\nParameters: $1 to ${count}, cast where their type is not clear."),
+    };
+    format!(
+        "Schema:\n{schema}\nToday: {} ({:?}){parameters}\nQuestion: {}",
+        brief.today,
+        brief.today.weekday(),
+        brief.question
+    )
+}
+
+fn message(role: &'static str, content: String) -> Message {
+    Message { role, content }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::access::visible::Visible;
+    use crate::error::SqlState;
+    use crate::schema::snapshot::{Relation, Snapshot};
+    use crate::synth::brief::FailedDraft;
+
+    fn brief() -> Brief {
+        let snapshot = Snapshot {
+            relations: vec![Relation {
+                schema: "public".to_owned(),
+                name: "books".to_owned(),
+                ..Relation::default()
+            }],
+            ..Snapshot::default()
+        };
+        Brief {
+            question: "how many books?".to_owned(),
+            visible: Visible::new(Arc::new(snapshot), Arc::from([])),
+            today: jiff::civil::date(2026, 11, 21),
+            parameter_count: 0,
+            failed: None,
+        }
+    }
+
+    #[test]
+    fn a_question_brings_its_schema_and_its_day() {
+        let messages = messages(&brief(), Privacy::Schema);
+        assert_eq!(messages.len(), 2);
+        let told = &messages[1].content;
+        assert!(told.contains("public.books"), "{told}");
+        assert!(told.contains("Today: 2026-11-21 (Saturday)"), "{told}");
+        assert!(told.ends_with("Question: how many books?"), "{told}");
+        assert!(!told.contains("Parameters"), "{told}");
+    }
+
+    #[test]
+    fn a_repair_brings_what_was_refused_and_why() {
+        let mut brief = brief();
+        brief.parameter_count = 2;
+        brief.failed = Some(FailedDraft {
+            sql: "SELECT * FROM bookz".to_owned(),
+            sqlstate: SqlState::GUARD,
+            reason: "unknown relation \"bookz\"".to_owned(),
+        });
+        let messages = messages(&brief, Privacy::Schema);
+        let roles: Vec<_> = messages.iter().map(|m| m.role).collect();
+        assert_eq!(roles, ["system", "user", "assistant", "user"]);
+        assert!(messages[1].content.contains("$1 to $2"));
+        assert!(messages[3].content.contains("bookz") && messages[3].content.contains("NL004"));
+    }
+}
