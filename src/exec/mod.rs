@@ -4,3 +4,4 @@
 //! `guard` approved, and does not trust even that: every limit is enforced by the server as well.
 
 pub mod fence;
+pub mod probe;

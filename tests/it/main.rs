@@ -10,6 +10,7 @@ mod demo;
 mod differential;
 mod faults;
 mod harness;
+mod probe;
 mod questions;
 mod schema;
 mod support;
