@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::client;
 use crate::support::proxy::{command, free_port};
@@ -94,6 +95,36 @@ async fn the_shop_opens_and_ctrl_c_removes_it() {
         "{progress}"
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_demo_that_is_killed_leaves_no_server_and_no_directory() {
+    let dir = private_tmp();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let mut demo = Demo(
+        command()
+            .args(["demo", "--port", &free_port().to_string()])
+            .args(["--http-port", &free_port().to_string()])
+            .env("TMPDIR", dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut progress = BufReader::new(demo.0.stderr.take().unwrap()).lines();
+    progress
+        .find(|line| line.as_ref().unwrap().starts_with("loading"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    drop(demo);
+
+    let deadline = Instant::now() + client::DEADLINE;
+    while fs::read_dir(dir.path()).unwrap().count() > 0 {
+        assert!(Instant::now() < deadline, "the directory is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Killed when a test fails half-way.

@@ -211,6 +211,8 @@ impl Drop for Server {
         drop(self.supervisor.stdin.take());
         // The shell cannot be waited for twice and its failure changes nothing here: there is nobody to tell.
         let _ = self.supervisor.wait();
+        // The shell empties the directory; where only root may write beside it, root has to remove it.
+        let _ = fs::remove_dir(&self.dir);
     }
 }
 
