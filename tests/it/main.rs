@@ -11,6 +11,7 @@ mod differential;
 mod faults;
 mod harness;
 mod probe;
+mod provider;
 mod questions;
 mod schema;
 mod support;

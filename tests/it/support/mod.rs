@@ -8,6 +8,7 @@
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod link;
+pub(crate) mod model;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod raw;
