@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
+use serde::Deserialize;
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 
@@ -11,8 +13,11 @@ use crate::access::settings::Method;
 use crate::app::console;
 use crate::app::failure::Failure;
 use crate::config::Loaded;
+use crate::pool::registry::control_config;
 use crate::pool::settings::{EVERY_DATABASE, UpstreamSettings};
 use crate::schema::control::reason;
+use crate::synth::openai;
+use crate::synth::settings::{ProviderKind, ProviderSettings};
 
 /// Tries everything and prints a line for each.
 ///
@@ -42,8 +47,18 @@ pub async fn check(loaded: &Loaded) -> Result<(), Failure> {
             check_upstream(upstream, needs_verifiers, limit).await,
         )?;
     }
+    for provider in &settings.provider {
+        let what = format!("provider {}", provider.name);
+        report.line(&what, check_provider(provider).await)?;
+    }
+    if settings.provider.is_empty() {
+        report.line("provider builtin", Ok(BUILTIN.to_owned()))?;
+    }
     report.end()
 }
+
+/// What there is to say of the built-in engine.
+const BUILTIN: &str = "answers in this process, nothing leaves the machine";
 
 /// What was tried so far.
 #[derive(Default)]
@@ -80,7 +95,9 @@ async fn check_upstream(
 ) -> Result<String, String> {
     let endpoint = upstream.endpoint();
     let tried = async {
-        let connected = endpoint.service_config().connect(NoTls).await;
+        let mut config = control_config(&endpoint);
+        config.dbname(&endpoint.database);
+        let connected = config.connect(NoTls).await;
         let (client, connection) = connected.map_err(|error| reason(&error))?;
         // It ends when the client is dropped; what ends it earlier is told to the query that waits.
         tokio::spawn(connection);
@@ -168,6 +185,53 @@ impl Found {
         }
         Ok(found)
     }
+}
+
+/// Asks a model's server which models it has; whether this one answers well is nothing that a look can tell.
+async fn check_provider(provider: &ProviderSettings) -> Result<String, String> {
+    let (ProviderKind::OpenAi, Some(base_url), Some(model)) =
+        (provider.kind, &provider.base_url, &provider.model)
+    else {
+        return Ok(BUILTIN.to_owned());
+    };
+    let client = openai::client().map_err(|error| reason(&error))?;
+    let mut request = client
+        .get(format!("{base_url}/models"))
+        .timeout(provider.timeout);
+    if let Some(key) = &provider.api_key {
+        request = request.bearer_auth(key.expose());
+    }
+    let failed = |error: reqwest::Error| format!("{base_url}: {}", reason(&error.without_url()));
+    let response = request.send().await.map_err(failed)?;
+    let status = response.status();
+    if status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED {
+        return Ok(format!("{base_url}: reached; it does not list its models"));
+    }
+    if !status.is_success() {
+        return Err(format!("{base_url}: answered {status}"));
+    }
+    let models: Models = response.json().await.map_err(failed)?;
+    if models.data.iter().any(|known| known.id == *model) {
+        Ok(format!("{base_url}: reached, has the model {model}"))
+    } else {
+        Err(format!(
+            "{base_url}: reached, does not list the model {model}"
+        ))
+    }
+}
+
+/// The reply to `GET /models`.
+///
+/// # Source
+/// OpenAI API reference, "List models".
+#[derive(Deserialize)]
+struct Models {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
 }
 
 #[cfg(test)]

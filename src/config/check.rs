@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::config::mistake::{Mistake, show};
-use crate::config::tree::{Node, Origin, join};
+use crate::config::mistake::{Mistake, show, show_secret};
+use crate::config::tree::{Node, Origin, Value, join};
 use crate::observe::log;
 use crate::pool::settings::EVERY_DATABASE;
 
@@ -20,6 +20,7 @@ pub(super) fn check(settings: &Settings, written: &Node) -> Result<(), Mistake> 
     check_upstreams(settings, &told)?;
     check_pool(settings, &told)?;
     check_auth(settings, &told)?;
+    check_providers(settings, &told)?;
     let schema = &settings.schema;
     above_zero(schema.refresh, &told, &["schema", "refresh"])?;
     above_zero(
@@ -42,23 +43,20 @@ struct Told<'a>(&'a Node);
 impl Told<'_> {
     /// A value that is not allowed.
     fn wrong(&self, keys: &[&str], says: &str) -> Mistake {
-        let path = keys
-            .iter()
-            .fold(String::new(), |path, key| join(&path, key));
-        match self.0.at(keys) {
-            Some(node) => {
-                Mistake::in_value(&node.origin, &path, show(&node.value).as_deref(), says)
-            }
-            None => Mistake::in_value(self.nearest(keys), &path, None, says),
-        }
+        self.mistake(keys, says, show)
     }
 
-    /// A secret that is not allowed where it stands: it is not shown.
+    /// A value that may be a secret and is not allowed where it stands.
     fn wrong_secret(&self, keys: &[&str], says: &str) -> Mistake {
+        self.mistake(keys, says, show_secret)
+    }
+
+    fn mistake(&self, keys: &[&str], says: &str, show: fn(&Value) -> Option<String>) -> Mistake {
         let path = keys
             .iter()
             .fold(String::new(), |path, key| join(&path, key));
-        Mistake::in_value(self.nearest(keys), &path, None, says)
+        let shown = self.0.at(keys).and_then(|node| show(&node.value));
+        Mistake::in_value(self.nearest(keys), &path, shown.as_deref(), says)
     }
 
     /// Where the closest table around a key was written.
@@ -119,10 +117,7 @@ fn check_upstreams(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> 
             return Err(told.wrong(&key("name"), "expected a name"));
         }
         if let Some(other) = names.insert(&upstream.name, position) {
-            let says = format!(
-                "upstream.{other} has the name {:?} too: expected one of its own",
-                upstream.name
-            );
+            let says = format!("upstream.{other} has this name too: expected one of its own");
             return Err(told.wrong(&key("name"), &says));
         }
         if upstream.has_two_passwords() {
@@ -180,6 +175,26 @@ fn check_auth(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
         }
         None => Ok(()),
     }
+}
+
+fn check_providers(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let mut names = BTreeMap::new();
+    for (position, provider) in settings.provider.iter().enumerate() {
+        let position_text = position.to_string();
+        let key = |name| ["provider", &position_text, name];
+        match provider.mistake() {
+            Some((name, says)) if name == "api_key" => {
+                return Err(told.wrong_secret(&key(name), says));
+            }
+            Some((name, says)) => return Err(told.wrong(&key(name), says)),
+            None => {}
+        }
+        if let Some(other) = names.insert(&provider.name, position) {
+            let says = format!("provider.{other} has this name too: expected one of its own");
+            return Err(told.wrong(&key("name"), &says));
+        }
+    }
+    Ok(())
 }
 
 fn check_http(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {

@@ -175,13 +175,13 @@ fn text_that_is_not_toml() {
     ] {
         let told = written(text, &[], Vec::new()).line();
         assert!(
-            told.starts_with(&format!("proxy.toml:{line}: not TOML: ")),
+            told.starts_with(&format!("proxy.toml: line {line}: not TOML: ")),
             "{text}: {told}"
         );
     }
     section(
         "[listen]\nmax_clients = 99999999999999999999",
-        "proxy.toml:4: 99999999999999999999: expected a number of 64 bits",
+        "proxy.toml: line 4: 99999999999999999999: expected a number of 64 bits",
     );
     let missing = Sources {
         file: Some(PathBuf::from("no/such/proxy.toml")),
@@ -242,7 +242,7 @@ fn upstreams_that_do_not_fit() {
     );
     section(
         UPSTREAM,
-        r#"proxy.toml: upstream.1.name: upstream.0 has the name "main" too: expected one of its own"#,
+        "proxy.toml: upstream.1.name: upstream.0 has this name too: expected one of its own",
     );
     section(
         "[[upstream]]\nname = 'b'\nurl = 'postgres://s@h'",
@@ -267,6 +267,38 @@ fn upstreams_that_do_not_fit() {
     file(
         "[[upstream]]\nurl = 'postgres://s@h'\ndatabases = ['shop']\n[auth.databases.crm]\nmethod = 'trust'",
         "proxy.toml: auth.databases.crm: no upstream serves this database: expected a name listed in upstream.databases",
+    );
+}
+
+#[test]
+fn providers_that_do_not_fit() {
+    section(
+        "[[provider]]\nname = 'a'\nkind = 'builtn'",
+        r#"proxy.toml: provider.0.kind = "builtn": did you mean builtin? expected one of builtin, openai"#,
+    );
+    section(
+        "[[provider]]\nkind = 'builtin'",
+        "proxy.toml: provider.0.name: missing: expected a value",
+    );
+    section(
+        "[[provider]]\nname = 'a'\nkind = 'openai'\nmodel = 'm'",
+        "proxy.toml: provider.0.base_url: a provider of kind openai needs this key",
+    );
+    section(
+        "[[provider]]\nname = 'a'\nkind = 'builtin'\napi_key = 'sk-hunter2'",
+        "proxy.toml: provider.0.api_key = ***: only a provider of kind openai has this key",
+    );
+    section(
+        "[[provider]]\nname = 'a'\nkind = 'openai'\nbase_url = 'http://u:hunter2@h/v1'",
+        r#"proxy.toml: provider.0.base_url = "http://u:***@h/v1": expected http:// or https:// and a host, without a user, such as http://localhost:11434/v1"#,
+    );
+    section(
+        "[[provider]]\nname = 'a'\nkind = 'builtin'\n[[provider]]\nname = 'a'\nkind = 'builtin'",
+        r#"proxy.toml: provider.1.name = "a": provider.0 has this name too: expected one of its own"#,
+    );
+    section(
+        "[[provider]]\nname = 'a'\nkind = 'openai'\nbase_url = 'http://h/v1'\nmodel = 'm'\ntemperature = 3",
+        "proxy.toml: provider.0.temperature = 3: expected a number from 0 to 2",
     );
 }
 
@@ -299,7 +331,7 @@ fn secrets_are_never_repeated() {
     );
     file(
         "[[upstream]]\nurl = 'postgres://s:hunter2@h'\npassword = 'hunter3'",
-        "proxy.toml: upstream.0.password: upstream's url holds a password too: expected one of the two",
+        "proxy.toml: upstream.0.password = ***: upstream's url holds a password too: expected one of the two",
     );
     file(
         "[[upstream]]\nurl = 'postgres://s@h'\npassword = 'env:NO_SUCH'",

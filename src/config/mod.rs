@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::pool::settings::UpstreamSettings;
+use crate::synth::settings::ProviderSettings;
 use crate::{access, http, listener, observe, pool, schema};
 
 pub use mistake::Mistake;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub pool: pool::settings::Settings,
     /// `[auth]`
     pub auth: access::settings::Settings,
+    /// `[[provider]]`, in the order in which they are asked; none for the built-in engine alone.
+    pub provider: Vec<ProviderSettings>,
     /// `[schema]`
     pub schema: schema::settings::Settings,
     /// `[http]`

@@ -5,6 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::pool::settings::UpstreamSettings;
+use crate::synth::settings::ProviderSettings;
 use crate::{access, http, listener, observe, pool, schema};
 
 /// A section of the file.
@@ -34,6 +35,7 @@ pub(super) fn sections() -> Vec<Section> {
         many("upstream", keys::<UpstreamSettings>()),
         once("pool", keys::<pool::settings::Settings>()),
         once("auth", keys::<access::settings::Settings>()),
+        many("provider", keys::<ProviderSettings>()),
         once("schema", keys::<schema::settings::Settings>()),
         once("http", keys::<http::settings::Settings>()),
         once("log", keys::<observe::settings::Settings>()),

@@ -79,25 +79,6 @@ impl Endpoint {
     }
 }
 
-impl Endpoint {
-    /// How the service account connects, by tokio-postgres; time-outs and the application's name are the caller's.
-    #[must_use]
-    pub fn service_config(&self) -> tokio_postgres::Config {
-        let mut config = tokio_postgres::Config::new();
-        config.user(&self.user).dbname(&self.database);
-        // No TLS is spoken to an upstream; asking for it would cost a round trip to be told so.
-        config.ssl_mode(SslMode::Disable);
-        match &self.host {
-            Host::Tcp(name, port) => config.host(name).port(*port),
-            Host::Unix(dir, port) => config.host_path(dir).port(*port),
-        };
-        if let Some(password) = &self.password {
-            config.password(password.expose());
-        }
-        config
-    }
-}
-
 impl Host {
     fn of(config: &tokio_postgres::Config) -> Result<Self, String> {
         let [host] = config.get_hosts() else {

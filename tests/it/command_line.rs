@@ -1,5 +1,7 @@
 //! The commands that need no running proxy: what they print, and their exit codes.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Output;
 
 use tokio_postgres::NoTls;
@@ -112,4 +114,58 @@ fn check_names_the_upstream_that_it_cannot_reach() {
     assert!(printed.contains("failed  upstream main: "), "{printed}");
     assert!(printed.contains("Connection refused"), "{printed}");
     assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn check_asks_a_model_server_for_its_models() {
+    let key = "key-of-the-model";
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/v1", server.local_addr().unwrap());
+    let env = [
+        ("PGASK_PROVIDER__0__NAME", "model"),
+        ("PGASK_PROVIDER__0__KIND", "openai"),
+        ("PGASK_PROVIDER__0__BASE_URL", &base_url),
+        ("PGASK_PROVIDER__0__MODEL", "small"),
+        ("PGASK_PROVIDER__0__API_KEY", "env:KEY"),
+        ("KEY", key),
+    ];
+    let served = std::thread::spawn(move || {
+        let mut requests = Vec::new();
+        for body in [
+            r#"{"data":[{"id":"small"}]}"#,
+            r#"{"data":[{"id":"large"}]}"#,
+        ] {
+            let (mut socket, _) = server.accept().unwrap();
+            let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+            let head: Vec<_> = lines
+                .map(Result::unwrap)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            requests.push(head.join("\n"));
+            let length = body.len();
+            write!(
+                socket,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+        requests
+    });
+    let upstream = format!("postgres://svc@127.0.0.1:{}/postgres", free_port());
+    for expect in [
+        format!("ok      provider model: {base_url}: reached, has the model small"),
+        format!("failed  provider model: {base_url}: reached, does not list the model small"),
+    ] {
+        let output = pgask(&["check", "--upstream", &upstream], &env);
+        assert_eq!(output.status.code(), Some(1), "the upstream is not there");
+        assert!(stdout(&output).contains(&expect), "{}", stdout(&output));
+        assert!(!stdout(&output).contains(key), "{}", stdout(&output));
+    }
+    for request in served.join().unwrap() {
+        assert!(request.starts_with("GET /v1/models HTTP/1.1"), "{request}");
+        assert!(
+            request.contains(&format!("authorization: Bearer {key}")),
+            "{request}"
+        );
+    }
 }
