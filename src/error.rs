@@ -106,6 +106,17 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// HINT: what to do about it.
     pub hint: Option<String>,
+    /// The query that failed, when it is not the text that the client sent.
+    pub internal: Option<Box<InternalQuery>>,
+}
+
+/// SQL that ran on the client's behalf though the client did not write it: the fields `q` and `p`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternalQuery {
+    /// Its text.
+    pub sql: String,
+    /// Where in it the error is, in characters, from 1.
+    pub position: Option<u32>,
 }
 
 impl Refusal {
@@ -117,6 +128,7 @@ impl Refusal {
             message: message.into(),
             detail: None,
             hint: None,
+            internal: None,
         }
     }
 
@@ -124,6 +136,16 @@ impl Refusal {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same refusal with the query that it is about.
+    #[must_use]
+    pub fn with_internal_query(mut self, sql: impl Into<String>, position: Option<u32>) -> Self {
+        self.internal = Some(Box::new(InternalQuery {
+            sql: sql.into(),
+            position,
+        }));
         self
     }
 

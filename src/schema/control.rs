@@ -45,6 +45,7 @@ pub fn refusal(error: &tokio_postgres::Error) -> Refusal {
         message: db.message().to_owned().into(),
         detail: db.detail().map(str::to_owned),
         hint: db.hint().map(str::to_owned),
+        internal: None,
     }
 }
 

@@ -11,7 +11,7 @@ use pgwire::messages::startup::{
 };
 
 use super::frame::{HEADER_BYTES, split_cstr, tag};
-use crate::error::{Refusal, SqlState};
+use crate::error::{InternalQuery, Refusal, SqlState};
 
 /// How grave an ErrorResponse or a NoticeResponse is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,10 @@ pub fn read_error(frame: &[u8]) -> Refusal {
         message: text(b'M').unwrap_or_default().into(),
         detail: text(b'D'),
         hint: text(b'H'),
+        internal: text(b'q').map(|sql| {
+            let position = text(b'p').and_then(|position| position.parse().ok());
+            Box::new(InternalQuery { sql, position })
+        }),
     }
 }
 
@@ -194,6 +198,12 @@ fn fields(severity: Severity, refusal: &Refusal) -> Vec<(u8, String)> {
     }
     if let Some(hint) = &refusal.hint {
         fields.push((b'H', printable(hint)));
+    }
+    if let Some(internal) = &refusal.internal {
+        if let Some(position) = internal.position {
+            fields.push((b'p', position.to_string()));
+        }
+        fields.push((b'q', printable(&internal.sql)));
     }
     fields
 }
@@ -217,7 +227,8 @@ mod tests {
     fn an_error_reads_back_as_written() {
         let refusal = Refusal::new(SqlState::NOT_UNDERSTOOD, "question not understood")
             .with_detail("A detail.")
-            .with_hint("A hint.");
+            .with_hint("A hint.")
+            .with_internal_query("SELECT y", Some(8));
         let mut out = BytesMut::new();
         put_error(&mut out, Severity::Error, &refusal);
         assert_eq!(read_error(&out), refusal);
