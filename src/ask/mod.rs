@@ -1,7 +1,20 @@
 //! From a statement text to an answer: the surface grammar, the pipeline, the memo of past answers.
 //!
 //! Owns how a question is spelled, what happens to it on its way from Question to Answer, the session settings
-//! called `ask.*`, and what the asker is told. Never talks to a server: what must be tried there goes through a
-//! trait that `exec` fills in. Start at [`surface::find`].
+//! called `ask.*`, and what the asker is told. Never talks to a server: what must be tried there goes through
+//! [`pipeline::Probe`], which `exec` fills in. Read [`surface::find`] first, then [`pipeline::Pipeline`].
 
 pub mod surface;
+
+pub mod setting_statement;
+
+pub mod pipeline;
+
+pub mod answer;
+mod failure;
+pub mod help;
+pub mod memo;
+pub mod notice;
+pub mod session_settings;
+pub mod settings;
+pub mod table;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::ask::settings::REPAIR_COUNT_LIMIT;
 use crate::config::Settings;
 use crate::config::mistake::{Mistake, show, show_secret};
 use crate::config::tree::{Node, Origin, Value, join};
@@ -28,6 +29,7 @@ pub(super) fn check(settings: &Settings, written: &Node) -> Result<(), Mistake> 
         &told,
         &["schema", "statistics_refresh"],
     )?;
+    check_ask(settings, &told)?;
     check_http(settings, &told)?;
     log::filter(&settings.log.level).map(drop).map_err(|_| {
         told.wrong(
@@ -157,6 +159,28 @@ fn check_pool(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
         above_zero(value, told, &["pool", key])?;
     }
     Ok(())
+}
+
+fn check_ask(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let ask = &settings.ask;
+    if ask.max_rows == 0 {
+        return Err(told.wrong(&["ask", "max_rows"], ONE_OR_MORE));
+    }
+    above_zero(ask.timeout, told, &["ask", "timeout"])?;
+    if ask
+        .cost_max
+        .is_some_and(|cost| cost.is_nan() || cost <= 0.0)
+    {
+        return Err(told.wrong(&["ask", "cost_max"], "expected a number above 0"));
+    }
+    if ask.repair_count_max > REPAIR_COUNT_LIMIT {
+        let says = format!("expected 0 to {REPAIR_COUNT_LIMIT}");
+        return Err(told.wrong(&["ask", "repair_count_max"], &says));
+    }
+    if settings.cache.entries == 0 {
+        return Err(told.wrong(&["cache", "entries"], ONE_OR_MORE));
+    }
+    above_zero(settings.cache.ttl, told, &["cache", "ttl"])
 }
 
 fn check_auth(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {

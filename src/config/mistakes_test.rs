@@ -125,6 +125,26 @@ fn words_and_types_that_are_not_allowed() {
         r#"proxy.toml: auth.method = "md5": expected one of auth_query, trust"#,
     );
     section(
+        "[ask]\nmax_rows = 0",
+        "proxy.toml: ask.max_rows = 0: expected a whole number from 1",
+    );
+    section(
+        "[ask]\nprivacy = 'all'",
+        r#"proxy.toml: ask.privacy = "all": expected one of schema, comments, samples"#,
+    );
+    section(
+        "[ask]\ncost_max = -1.0",
+        "proxy.toml: ask.cost_max = -1: expected a number above 0",
+    );
+    section(
+        "[ask]\nrepair_count_max = 6",
+        "proxy.toml: ask.repair_count_max = 6: expected 0 to 5",
+    );
+    section(
+        "[cache]\nttl = '0s'",
+        r#"proxy.toml: cache.ttl = "0s": expected a duration above zero"#,
+    );
+    section(
         "[log]\nformat = 'xml'",
         r#"proxy.toml: log.format = "xml": expected one of auto, human, json"#,
     );

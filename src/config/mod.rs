@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pool::settings::UpstreamSettings;
 use crate::synth::settings::ProviderSettings;
-use crate::{access, http, listener, observe, pool, schema};
+use crate::{access, ask, http, listener, observe, pool, schema};
 
 pub use mistake::Mistake;
 pub use sources::{Flag, Sources};
@@ -46,6 +46,10 @@ pub struct Settings {
     pub provider: Vec<ProviderSettings>,
     /// `[schema]`
     pub schema: schema::settings::Settings,
+    /// `[ask]`
+    pub ask: ask::settings::Settings,
+    /// `[cache]`
+    pub cache: ask::settings::CacheSettings,
     /// `[http]`
     pub http: http::settings::Settings,
     /// `[log]`

@@ -85,17 +85,16 @@ impl<'a> Reader<'a> {
                 depth += 1;
             } else if token.is_symbol(sql, b')') {
                 depth = depth.saturating_sub(1);
-            } else if token.is_word(sql, "ask") && !blocks.seen {
-                if let Some(end) = self.bare(&statement, token)? {
-                    if depth == 0 {
-                        // Its words are no SQL: they take up everything to the semicolon.
-                        return Ok(self.after_semicolon(end));
-                    }
-                    lexer = self.lexer(end);
-                    // Stands for the query, so that the parentheses are not empty.
-                    statement.tokens.push(token);
-                    continue;
+            } else if token.is_word(sql, "ask")
+                && !blocks.seen
+                && let Some(end) = self.bare(&statement, token)?
+            {
+                if depth == 0 {
+                    // Its words are no SQL: they take up everything to the semicolon.
+                    return Ok(self.after_semicolon(end));
                 }
+                // Its word stands for the query, so that the parentheses are not empty.
+                lexer = self.lexer(end);
             }
             statement.tokens.push(token);
         }
