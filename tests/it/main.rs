@@ -8,6 +8,7 @@
 mod command_line;
 mod demo;
 mod differential;
+mod drivers;
 mod faults;
 mod harness;
 mod probe;

@@ -222,9 +222,6 @@ fn sql_level_meets_protocol_level() -> Scenario {
             Step::query("execute proto (1)"),
             Step::query("explain (costs off) execute proto (1)"),
             Step::query("prepare proto as select 1"),
-            Step::query(
-                "select name, statement, parameter_types, from_sql from pg_prepared_statements order by name",
-            ),
             Step::query("deallocate proto"),
             Step::new("gone", &[bind("", "proto", &[Some("1")]), sync()]),
             Step::new(

@@ -16,6 +16,12 @@ use crate::support::raw::{self, Endpoint, Login, Raw};
 use neighbours::Neighbours;
 use script::{Scenario, Step, Until};
 
+/// How many differing steps of one scenario are told.
+const SHOWN_DIFFERENCES_MAX: usize = 10;
+
+/// How many lines of each side are told, from the first one that differs.
+const SHOWN_LINES_MAX: usize = 5;
+
 /// The role that plays the scenarios; the setup makes it a member of the role `other`.
 const PLAYER: Login<'static> = Login {
     user: "player",
@@ -90,7 +96,7 @@ fn compare(scenarios: Vec<Scenario>) {
     );
     let direct = Endpoint::local(postgres.port());
     let proxied = Endpoint::local(proxy.port());
-    let mut differences = String::new();
+    let mut report = String::new();
     for scenario in &scenarios {
         make_schema(&postgres);
         let expected = play(&direct, scenario, None);
@@ -98,13 +104,13 @@ fn compare(scenarios: Vec<Scenario>) {
             make_schema(&postgres);
             let neighbours = is_jostled.then(|| Neighbours::new(&proxied, &PLAYER));
             let found = play(&proxied, scenario, neighbours);
-            if let Some(difference) = difference(&expected, &found) {
+            if let Some(story) = differences(&expected, &found) {
                 let how = if is_jostled { "jostled" } else { "alone" };
-                let _ = writeln!(differences, "{} ({how}):\n{difference}", scenario.name);
+                let _ = writeln!(report, "{} ({how}):\n{story}", scenario.name);
             }
         }
     }
-    assert!(differences.is_empty(), "\n{differences}");
+    assert!(report.is_empty(), "\n{report}");
 }
 
 /// An empty schema `diff`, as if no scenario had been played before.
@@ -171,27 +177,25 @@ fn take(client: &mut Raw, step: &Step) -> Vec<String> {
     }
 }
 
-/// The first difference between two transcripts, told so that it can be repeated by hand.
-fn difference(
+/// The differences between two transcripts, told so that they can be repeated by hand.
+fn differences(
     direct: &[(String, Vec<String>)],
     proxied: &[(String, Vec<String>)],
 ) -> Option<String> {
-    let step = direct.iter().zip(proxied).position(|(d, p)| d != p)?;
     let mut story = String::new();
-    for (label, _) in &direct[step.saturating_sub(3)..step] {
-        let _ = writeln!(story, "  before: {label}");
-    }
-    let _ = writeln!(story, "  step {step}: {}", direct[step].0);
-    let (direct, proxied) = (&direct[step].1, &proxied[step].1);
-    let line = direct
-        .iter()
-        .zip(proxied)
-        .take_while(|(d, p)| d == p)
-        .count();
-    for (who, lines) in [("direct", direct), ("proxied", proxied)] {
-        for text in lines.iter().skip(line).take(5) {
-            let _ = writeln!(story, "  {who}: {text}");
+    let unequal = direct.iter().zip(proxied).enumerate();
+    for (step, (direct, proxied)) in unequal
+        .filter(|(_, (direct, proxied))| direct != proxied)
+        .take(SHOWN_DIFFERENCES_MAX)
+    {
+        let _ = writeln!(story, "  step {step}: {}", direct.0);
+        let same = direct.1.iter().zip(&proxied.1);
+        let same_count = same.take_while(|(d, p)| d == p).count();
+        for (who, (_, lines)) in [("direct", direct), ("proxied", proxied)] {
+            for text in lines.iter().skip(same_count).take(SHOWN_LINES_MAX) {
+                let _ = writeln!(story, "    {who}: {text}");
+            }
         }
     }
-    Some(story)
+    (!story.is_empty()).then_some(story)
 }
