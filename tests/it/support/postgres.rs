@@ -61,15 +61,10 @@ impl Postgres {
                 make_template(fixture, dir, &template);
             }
         }
-        let own = [("timezone", "UTC"), ("log_timezone", "UTC")];
         let server = Server::start(&Plan {
             port: None,
             auth: Auth::Scram,
-            settings: own
-                .iter()
-                .chain(settings)
-                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-                .collect(),
+            settings: with_own(settings),
             template: Some(template),
         })
         .unwrap();
@@ -145,6 +140,15 @@ impl Fixture {
     }
 }
 
+/// The same day on every machine, for the template's key and for the rows in it.
+fn with_own(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    [("timezone", "UTC"), ("log_timezone", "UTC")]
+        .iter()
+        .chain(settings)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
 fn superuser(server: &Server, database: &str) -> Config {
     let mut config = Config::new();
     config
@@ -176,7 +180,11 @@ fn make_template(fixture: Fixture, dir: &Path, template: &Path) {
             fs::remove_dir_all(old.path()).unwrap();
         }
     }
-    let server = Server::start(&Plan::default()).unwrap();
+    let server = Server::start(&Plan {
+        settings: with_own(&[]),
+        ..Plan::default()
+    })
+    .unwrap();
     // The caller may be inside a runtime of its own, which must not be blocked on from within.
     std::thread::scope(|scope| {
         scope.spawn(|| {
