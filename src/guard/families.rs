@@ -14,6 +14,7 @@ const SETTINGS: Reach = "reaches settings";
 const DYNAMIC_SQL: Reach = "runs SQL given as text";
 const SEQUENCES: Reach = "reaches sequences";
 const CATALOG: Reach = "tells of objects that the caller may not see";
+const ANY_TYPE: Reach = "casts to a type that it is given by number";
 const SERVER: Reach = "tells of the server's addresses";
 
 /// Functions of `pg_catalog` that begin with `pg_` and do nothing but look at their arguments. All others that begin
@@ -26,6 +27,10 @@ const HARMLESS_PG: &[&str] = &[
 ];
 
 const BY_NAME: &[(&str, Reach)] = &[
+    ("aclexplode", CATALOG),
+    ("aclitemin", CATALOG),
+    ("aclitemout", CATALOG),
+    ("array_in", ANY_TYPE),
     ("bt_index_check", BACKENDS),
     ("bt_index_parent_check", BACKENDS),
     ("col_description", CATALOG),
@@ -33,6 +38,8 @@ const BY_NAME: &[(&str, Reach)] = &[
     ("current_setting", SETTINGS),
     ("currval", SEQUENCES),
     ("database_to_xml", DYNAMIC_SQL),
+    ("domain_in", ANY_TYPE),
+    ("enum_in", ANY_TYPE),
     ("format_type", CATALOG),
     ("get_raw_page", FILES),
     ("http", NETWORK),
@@ -43,8 +50,12 @@ const BY_NAME: &[(&str, Reach)] = &[
     ("lastval", SEQUENCES),
     ("loread", LARGE_OBJECTS),
     ("lowrite", LARGE_OBJECTS),
+    ("multirange_in", ANY_TYPE),
     ("nextval", SEQUENCES),
     ("obj_description", CATALOG),
+    ("oidvectortypes", CATALOG),
+    ("range_in", ANY_TYPE),
+    ("record_in", ANY_TYPE),
     ("row_security_active", CATALOG),
     ("set_config", SETTINGS),
     ("setseed", SETTINGS),
@@ -63,6 +74,7 @@ const BY_PREFIX: &[(&str, Reach)] = &[
     ("database_to_xml", DYNAMIC_SQL),
     ("dblink", NETWORK),
     ("file_fdw", FILES),
+    ("fmgr_", BACKENDS),
     ("http_", NETWORK),
     ("lo_", LARGE_OBJECTS),
     ("pg_", BACKENDS),
@@ -126,7 +138,11 @@ pub(in crate::guard) fn reach(function: &str) -> Option<Reach> {
     by_name.or_else(by_prefix).map(|(_, reach)| *reach)
 }
 
-/// Whether a type (or a cast spelled as a call) looks a name up in the catalogs.
+/// Whether a type (or a cast spelled as a call, or as the type's own input or output function) looks a name up in the
+/// catalogs.
 pub(in crate::guard) fn is_object_identifier(name: &str) -> bool {
-    OBJECT_IDENTIFIERS.contains(&name)
+    let of_type = ["in", "out", "send", "recv"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix));
+    OBJECT_IDENTIFIERS.contains(&name) || of_type.is_some_and(|t| OBJECT_IDENTIFIERS.contains(&t))
 }

@@ -168,15 +168,7 @@ impl Proof<'_> {
     fn bind_alias(&mut self, alias: Option<&mut TableAlias>, columns: Columns) -> Proved {
         let Some(alias) = alias else { return Ok(()) };
         self.alias(alias)?;
-        let given: Vec<String> = alias.columns.iter().map(|c| folded(&c.name)).collect();
-        let columns = match columns {
-            Columns::Relation(id, _) => Columns::Relation(id, given),
-            Columns::Named(mut names) => {
-                names.extend(given);
-                Columns::Named(names)
-            }
-            Columns::Unknown => Columns::Named(given),
-        };
+        let columns = columns.with_aliases(alias);
         self.bind(folded(&alias.name), columns);
         Ok(())
     }

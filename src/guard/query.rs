@@ -61,10 +61,11 @@ impl Proof<'_> {
         } = with;
         if *recursive {
             for cte in cte_tables.iter() {
-                self.add_cte(&cte.alias.name);
+                self.add_cte(&cte.alias.name, cte_columns(cte));
             }
         }
         for cte in cte_tables {
+            let columns = cte_columns(cte);
             let Cte {
                 alias,
                 query,
@@ -76,7 +77,7 @@ impl Proof<'_> {
             self.alias(alias)?;
             self.query(query)?;
             if !*recursive {
-                self.add_cte(&alias.name);
+                self.add_cte(&alias.name, columns);
             }
         }
         Ok(())
@@ -304,6 +305,10 @@ impl Proof<'_> {
         }
         Ok(())
     }
+}
+
+fn cte_columns(cte: &Cte) -> Columns {
+    output_names(&cte.query).with_aliases(&cte.alias)
 }
 
 /// The output names of a query, as far as they can be read off it.

@@ -34,8 +34,9 @@ impl Proof<'_> {
                 .ok_or_else(|| self.no_such_relation(&format!("{schema}.{relation}"), &relation))?;
             return Ok(self.reads(id));
         }
-        if self.is_cte(&relation) {
-            return Ok((relation, Columns::Unknown));
+        if let Some(columns) = self.cte(&relation) {
+            let columns = columns.clone();
+            return Ok((relation, columns));
         }
         let found = self
             .visible

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::Ident;
+use sqlparser::ast::{Ident, TableAlias};
 
 use crate::access::visible::Visible;
 use crate::error::Refusal;
@@ -17,7 +17,7 @@ pub(in crate::guard) type Proved = Result<(), Refusal>;
 pub(in crate::guard) struct Proof<'a> {
     pub(in crate::guard) visible: &'a Visible,
     pub(in crate::guard) rules: &'a Rules,
-    ctes: Vec<String>,
+    ctes: Vec<(String, Columns)>,
     bindings: Vec<Binding>,
     read: BTreeSet<String>,
 }
@@ -30,7 +30,7 @@ pub(in crate::guard) struct Binding {
 }
 
 /// What is known of a FROM item's columns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::guard) enum Columns {
     /// Those of a relation, and the aliases that were given to them.
     Relation(RelationId, Vec<String>),
@@ -75,12 +75,14 @@ impl<'a> Proof<'a> {
         self.bindings.truncate(mark.bindings);
     }
 
-    pub(in crate::guard) fn add_cte(&mut self, name: &Ident) {
-        self.ctes.push(folded(name));
+    pub(in crate::guard) fn add_cte(&mut self, name: &Ident, columns: Columns) {
+        self.ctes.push((folded(name), columns));
     }
 
-    pub(in crate::guard) fn is_cte(&self, name: &str) -> bool {
-        self.ctes.iter().any(|cte| cte == name)
+    /// The columns of the innermost CTE of this name; `None` when there is none.
+    pub(in crate::guard) fn cte(&self, name: &str) -> Option<&Columns> {
+        let found = self.ctes.iter().rev().find(|(cte, _)| cte == name);
+        found.map(|(_, columns)| columns)
     }
 
     pub(in crate::guard) fn bind(&mut self, name: String, columns: Columns) {
@@ -94,6 +96,21 @@ impl<'a> Proof<'a> {
 
     pub(in crate::guard) fn add_read(&mut self, schema: &str, name: &str) {
         self.read.insert(format!("{schema}.{name}"));
+    }
+}
+
+impl Columns {
+    /// The same columns, with the names that an alias gives them added: it may name the first few alone.
+    pub(in crate::guard) fn with_aliases(self, alias: &TableAlias) -> Self {
+        let given = alias.columns.iter().map(|c| folded(&c.name));
+        match self {
+            Self::Relation(id, _) => Self::Relation(id, given.collect()),
+            Self::Named(mut names) => {
+                names.extend(given);
+                Self::Named(names)
+            }
+            Self::Unknown => Self::Named(given.collect()),
+        }
     }
 }
 

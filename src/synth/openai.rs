@@ -32,6 +32,9 @@ const ERROR_BYTES_MAX: usize = 16 * 1024;
 /// models refuse.
 const TRIES_MAX: usize = 3;
 
+/// Stands in for the reading of a model that answered with SQL alone: what was understood is always shown.
+const UNTOLD_READING: &str = "the model did not say how it read the question";
+
 /// How long connecting may take, within the deadline of the whole call.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -101,7 +104,10 @@ impl OpenAi {
             .map_err(|reason| SynthError::NoSql { reason })?;
         Ok(Draft {
             sql: reply.sql,
-            reading: reply.reading,
+            reading: match reply.reading.is_empty() {
+                true => UNTOLD_READING.to_owned(),
+                false => reply.reading,
+            },
             confidence: reply.confidence,
             provider: Arc::clone(&self.name),
             alternatives: Vec::new(),

@@ -26,11 +26,14 @@ pub fn messages(brief: &Brief, privacy: Privacy) -> Vec<Message> {
         message("user", question(brief, privacy)),
     ];
     if let Some(failed) = &brief.failed {
-        messages.push(message("assistant", failed.sql.clone()));
+        // Some servers refuse a message without content.
+        if !failed.sql.trim().is_empty() {
+            messages.push(message("assistant", failed.sql.clone()));
+        }
         messages.push(message(
             "user",
             format!(
-                "That was refused: {} (SQLSTATE {}). Mend it and answer again in the same form.",
+                "Your last answer was refused: {} (SQLSTATE {}). Mend it and answer again in the same form.",
                 failed.reason, failed.sqlstate
             ),
         ));
@@ -124,10 +127,20 @@ mod tests {
             sqlstate: SqlState::GUARD,
             reason: "unknown relation \"bookz\"".to_owned(),
         });
-        let messages = messages(&brief, Privacy::Schema);
-        let roles: Vec<_> = messages.iter().map(|m| m.role).collect();
+        let told = messages(&brief, Privacy::Schema);
+        let roles: Vec<_> = told.iter().map(|m| m.role).collect();
         assert_eq!(roles, ["system", "user", "assistant", "user"]);
-        assert!(messages[1].content.contains("$1 to $2"));
-        assert!(messages[3].content.contains("bookz") && messages[3].content.contains("NL004"));
+        assert!(told[1].content.contains("$1 to $2"));
+        assert!(told[3].content.contains("bookz") && told[3].content.contains("NL004"));
+
+        brief.failed = brief.failed.map(|failed| FailedDraft {
+            sql: String::new(),
+            ..failed
+        });
+        let told = messages(&brief, Privacy::Schema);
+        assert!(
+            told.iter()
+                .all(|m| !m.content.is_empty() && m.role != "assistant")
+        );
     }
 }
