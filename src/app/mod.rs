@@ -8,6 +8,7 @@ pub mod console;
 pub mod demo;
 pub mod failure;
 pub mod print_config;
+pub mod rooms;
 pub mod serve;
 pub mod table;
 pub mod throwaway;

@@ -9,13 +9,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::app::failure::Failure;
+use crate::app::rooms;
 use crate::config::Settings;
 use crate::http;
 use crate::http::serve::{Health, UpstreamHealth};
 use crate::listener::accept::Listener;
 use crate::observe::metrics::Metrics;
 use crate::pool::control::ControlPools;
-use crate::pool::registry::{Pools, control_config};
+use crate::pool::registry::Pools;
 use crate::pool::roster::Roster;
 use crate::session::login::Door;
 use crate::session::serve::Shared;
@@ -44,7 +45,9 @@ pub async fn serve(settings: Settings) -> Result<(), Failure> {
 /// # Errors
 /// When an address cannot be bound.
 pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<(), Failure> {
-    install_tls();
+    let metrics = Arc::new(Metrics::new());
+    let control = rooms::control(&settings);
+    let (asks, directory) = rooms::asking(&settings, &control, &metrics)?;
     let listener = Listener::bind(&settings.listen)
         .await
         .map_err(|error| Failure::new(error.to_string()))?;
@@ -56,13 +59,6 @@ pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<
                 .map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))?,
         ),
     };
-    let metrics = Arc::new(Metrics::new());
-    let control = ControlPools::new(
-        settings
-            .upstream
-            .iter()
-            .map(|upstream| (upstream.name.clone(), control_config(&upstream.endpoint()))),
-    );
     let roster = Arc::new(Roster::default());
     let mut mock_secret = [0; 32];
     getrandom::fill(&mut mock_secret)
@@ -71,6 +67,8 @@ pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<
         shared: Arc::new(Shared {
             pool_mode: settings.pool.mode,
             metrics: metrics.clone(),
+            asks,
+            directory,
         }),
         pools: Pools::new(
             settings.upstream.clone(),
@@ -104,12 +102,6 @@ pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<
     health.send_modify(|health| health.draining = true);
     drain(&roster, settings.listen.shutdown_grace).await;
     Ok(())
-}
-
-/// reqwest and rustls are built without a provider of their own; there is one in the house.
-fn install_tls() {
-    // An error only says that it was installed before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Dismisses every client and waits until they have left.

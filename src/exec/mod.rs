@@ -5,3 +5,4 @@
 
 pub mod fence;
 pub mod probe;
+pub mod run;

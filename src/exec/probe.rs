@@ -15,8 +15,10 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::ask::pipeline::{Probe, ProbeOutcome};
 use crate::error::{Refusal, SqlState};
 use crate::guard::approved::Approved;
+use crate::names::Caller;
 use crate::pool::lease::{Lease, Pool};
 use crate::wire::frame::{HEADER_BYTES, Header, tag};
 use crate::wire::message;
@@ -92,6 +94,27 @@ pub async fn probe(pool: &Pool, approved: &Approved) -> Probed {
         lease.mark_clean();
     }
     outcome(&steps, &answers)
+}
+
+impl Probe for Pool {
+    /// The pool is the caller's own, and the parameters are counted in the query itself.
+    async fn probe(
+        &self,
+        _caller: &Caller,
+        approved: &Approved,
+        _parameter_count: u16,
+    ) -> ProbeOutcome {
+        match probe(self, approved).await {
+            Probed::Planned(plan) => ProbeOutcome::Planned {
+                cost: plan.total_cost,
+            },
+            Probed::Refused(error) => ProbeOutcome::Failed(error.refusal),
+            Probed::Unchecked(reason) => ProbeOutcome::Unknown(Refusal::new(
+                SqlState::CANNOT_CONNECT_NOW,
+                format!("the query could not be planned: {reason}"),
+            )),
+        }
+    }
 }
 
 /// One Query message of a probe.

@@ -1,40 +1,568 @@
-//! Asks in a session.
+//! Asks in a session: recognising one in a frame, having it answered, and putting the answer in its place.
+
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::frontend::Step;
+use super::lease::LeaseFailure;
 use super::marks::Marks;
-use super::serve::{Gone, Session};
+use super::serve::{Gone, Session, cancelled};
+use crate::ask::answer::Answer;
+use crate::ask::pipeline::{Asked, Resolved};
+use crate::ask::session_settings::SessionSettings;
+use crate::ask::setting_statement::{self, SettingCommand};
+use crate::ask::surface::verb::Verb;
+use crate::ask::surface::{self, Dialect, Surface};
+use crate::ask::table::Table;
+use crate::error::{Refusal, SqlState};
 use crate::exec::fence::{self, Ending, Fence};
-use crate::wire::exchange::Sent;
-use crate::wire::frame::Header;
+use crate::exec::run::{self, Limits};
+use crate::wire::exchange::{Fate, Sent};
+use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
+use crate::wire::message::{self, Severity};
 
 /// What a session keeps of its asks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AskState {
-    /// A fence stands around statements of the current batch.
-    pub(super) fence_open: bool,
+    /// The `ask.*` settings.
+    pub(super) settings: SessionSettings,
+    /// What `ask alternatives` speaks of.
+    last: Option<Arc<Answer>>,
+    /// What was recognised in the frame at the front, for the loop to deal with.
+    found: Option<Found>,
+    /// The savepoint of a fence is open.
+    pub(super) savepoint_open: bool,
+    /// The current batch runs behind an implicit fence.
+    pub(super) batch_fenced: bool,
+    /// The session's TimeZone, as the server reports it.
+    pub(super) time_zone: Option<Box<str>>,
+    /// Portals of the current transaction that are not to be executed as they are, and why.
+    portals: Vec<(Box<[u8]>, Marks)>,
+}
+
+/// What a frame holds that concerns us.
+#[derive(Debug)]
+enum Found {
+    Setting(SettingCommand),
+    Surface(Surface),
+}
+
+/// The frame that an ask came in.
+struct Frame {
+    header: Header,
+    /// The prepared statement's name, when the frame is a Parse.
+    name: Option<Box<[u8]>>,
+    sql: String,
+    /// What follows the SQL and its NUL in a Parse: the parameter types.
+    types: Vec<u8>,
+}
+
+/// What is sent in the place of a frame.
+struct Ready {
+    sql: String,
+    notices: Vec<Refusal>,
+    /// An approved query that stands alone: it runs behind a fence.
+    fenced: bool,
+}
+
+impl AskState {
+    pub(super) fn new(settings: SessionSettings) -> Self {
+        Self {
+            settings,
+            last: None,
+            found: None,
+            savepoint_open: false,
+            batch_fenced: false,
+            time_zone: None,
+            portals: Vec::new(),
+        }
+    }
+
+    /// Nothing of a transaction outlives it.
+    pub(super) fn end_transaction(&mut self) {
+        self.settings.end_transaction();
+        self.savepoint_open = false;
+        self.batch_fenced = false;
+        self.portals.clear();
+    }
 }
 
 impl Session {
-    pub(super) fn concerns_us(&mut self, _header: Header) -> bool {
-        false
+    /// Whether the frame at the front is an ask, holds one, or is about an `ask.*` setting.
+    ///
+    /// Text that is not UTF-8 is the server's business alone: where an ask begins in it cannot be told.
+    pub(super) fn concerns_us(&mut self, header: Header) -> bool {
+        let Some(sql) = self.front_sql(header) else {
+            return false;
+        };
+        let found = match setting_statement::parse(sql) {
+            Some(command) => Found::Setting(command),
+            None => match surface::find(sql, self.dialect(false)) {
+                Surface::Plain => return false,
+                surface => Found::Surface(surface),
+            },
+        };
+        self.ask_state.found = Some(found);
+        true
     }
 
+    /// Answers what was recognised at the front.
     pub(super) async fn ask(&mut self) -> Result<(), Gone> {
-        Ok(())
-    }
-
-    pub(super) fn open_fence(&mut self, _marks: Marks, _unnamed: bool) {}
-    pub(super) fn close_fence(&mut self) {
-        if self.ask_state.fence_open {
-            let mut out = BytesMut::new();
-            if let Some(lease) = &mut self.server {
-                fence::take_down(lease, &mut out, Fence::Savepoint, Ending::Release);
+        let (Some(found), Some(frame)) = (self.ask_state.found.take(), self.front_frame()) else {
+            return Ok(());
+        };
+        if self.status == b'E' && !self.in_batch {
+            // The server refuses it in its own words, as it does everything in a failed transaction.
+            self.from_client.discard(frame.header.frame_bytes);
+            self.forward_sql(frame, "SELECT", Marks::default());
+            return Ok(());
+        }
+        match found {
+            Found::Setting(command) => self.apply_setting(frame, &command).await,
+            Found::Surface(surface) => {
+                let surface = self.reread(&frame, surface).await;
+                match self.resolve(&surface, &frame).await? {
+                    Ok(ready) => {
+                        let marks = if ready.fenced {
+                            Marks::ASKED
+                        } else {
+                            Marks::default()
+                        };
+                        self.send(frame, ready, marks).await
+                    }
+                    Err(refusal) => {
+                        self.refuse_ask(&frame, &refusal);
+                        Ok(())
+                    }
+                }
             }
         }
     }
-    pub(super) fn forward_execute(&mut self, header: Header) -> Step {
-        self.forward(header, Sent::Execute)
+
+    /// Reads the frame's text again, now that it is worth finding out whether the database has an `ask` of its own.
+    async fn reread(&self, frame: &Frame, surface: Surface) -> Surface {
+        let visible = self.shared.directory.visible(self.pool.caller()).await;
+        let has_ask_function =
+            visible.is_ok_and(|visible| !visible.functions.named("ask").is_empty());
+        if has_ask_function {
+            surface::find(&frame.sql, self.dialect(true))
+        } else {
+            surface
+        }
     }
+
+    fn dialect(&self, has_ask_function: bool) -> Dialect {
+        Dialect {
+            standard_conforming_strings: self.standard_strings,
+            has_ask_function,
+        }
+    }
+
+    /// Has every ask of a surface answered.
+    async fn resolve(
+        &mut self,
+        surface: &Surface,
+        frame: &Frame,
+    ) -> Result<Result<Ready, Refusal>, Gone> {
+        let mut notices = Vec::new();
+        match surface {
+            Surface::Whole(whole) => {
+                let slots = slots(frame, whole.parameter_count, &[]);
+                let found = self.find(whole.verb, &whole.question, slots, false).await?;
+                Ok(found.map(|found| {
+                    notices.extend(found.notice);
+                    Ready {
+                        sql: whole.sql(&found.sql),
+                        notices,
+                        fenced: whole.verb == Verb::Rows,
+                    }
+                }))
+            }
+            Surface::Embedded(embedded) => {
+                let mut queries = Vec::with_capacity(embedded.asks.len());
+                for ask in &embedded.asks {
+                    let slots = slots(frame, ask.parameter_count, &ask.arguments);
+                    match self.find(ask.verb, &ask.question, slots, true).await? {
+                        Ok(found) => {
+                            notices.extend(found.notice);
+                            queries.push(found.sql);
+                        }
+                        Err(refusal) => return Ok(Err(refusal)),
+                    }
+                }
+                Ok(Ok(Ready {
+                    sql: embedded.rewrite(&frame.sql, &queries).sql,
+                    notices,
+                    fenced: false,
+                }))
+            }
+            Surface::Malformed(refusal) => Ok(Err(refusal.clone())),
+            Surface::Plain => Ok(Ok(Ready {
+                sql: frame.sql.clone(),
+                notices,
+                fenced: false,
+            })),
+        }
+    }
+
+    /// Has one ask answered, unless the client cancels or leaves first.
+    async fn find(
+        &mut self,
+        verb: Verb,
+        question: &str,
+        parameter_count: u16,
+        embedded: bool,
+    ) -> Result<Result<Resolved, Refusal>, Gone> {
+        let shared = self.shared.clone();
+        let pool = self.pool.clone();
+        let ticket = self.ticket().clone();
+        ticket.clear_cancel();
+        let settings = self.ask_state.settings.current().clone();
+        let asked = Asked {
+            caller: pool.caller(),
+            question,
+            settings: &settings,
+            today: today(self.ask_state.time_zone.as_deref()),
+            parameter_count,
+            embedded,
+        };
+        let last = self.ask_state.last.clone();
+        let resolved = tokio::select! {
+            biased;
+            resolved = shared.asks.resolve(verb, &asked, last.as_deref(), &*pool) => resolved,
+            () = ticket.cancelled() => Err(cancelled()),
+            () = self.client_hung_up() => return Err(Gone::Client),
+        };
+        if let Ok(Resolved {
+            answer: Some(answer),
+            ..
+        }) = &resolved
+        {
+            self.ask_state.last = Some(Arc::new(answer.clone()));
+        }
+        Ok(resolved.and_then(|resolved| {
+            if self.encoding_is_utf8 || resolved.sql.is_ascii() {
+                Ok(resolved)
+            } else {
+                Err(encoding_refusal())
+            }
+        }))
+    }
+
+    /// Gets a server for what has become of the frame at the front, and sends it there.
+    async fn send(&mut self, frame: Frame, ready: Ready, marks: Marks) -> Result<(), Gone> {
+        if self.server.is_none()
+            && let Err(failure) = self.take_lease().await
+        {
+            let refusal = match failure {
+                LeaseFailure::Lease(error) => error.refusal(),
+                LeaseFailure::Cancelled => cancelled(),
+                LeaseFailure::Gone(gone) => return Err(gone),
+            };
+            self.refuse_ask(&frame, &refusal);
+            return Ok(());
+        }
+        self.from_client.discard(frame.header.frame_bytes);
+        for notice in &ready.notices {
+            self.emit_notice(notice);
+        }
+        if ready.fenced && frame.name.is_none() {
+            self.run_query(&ready.sql);
+        } else {
+            self.forward_sql(frame, &ready.sql, marks);
+        }
+        Ok(())
+    }
+
+    /// Runs an approved query as the answer to a simple Query.
+    fn run_query(&mut self, sql: &str) {
+        let limits = self.limits();
+        let fence = if self.status == b'T' {
+            Fence::Savepoint
+        } else {
+            Fence::Implicit
+        };
+        self.unnamed.forget();
+        if let Some(lease) = &mut self.server {
+            let mut out = BytesMut::new();
+            run::put_query(lease, &mut out, sql, fence, limits);
+            self.from_client.insert(&out);
+        }
+        self.in_batch = false;
+    }
+
+    /// Sends SQL in the place of the frame's own, by the frame's own protocol; the frame is gone already.
+    fn forward_sql(&mut self, frame: Frame, sql: &str, marks: Marks) {
+        match frame.name {
+            Some(name) => {
+                let mut body = sql.as_bytes().to_vec();
+                body.push(0);
+                body.extend_from_slice(&frame.types);
+                self.prepare_as(name, &body, marks);
+            }
+            None => {
+                self.unnamed.forget();
+                if let Some(lease) = &mut self.server {
+                    let mut out = BytesMut::new();
+                    message::put_query(&mut out, sql.as_bytes());
+                    lease.exchange.sent(Sent::Query, Fate::Relay);
+                    lease.unnamed_owner = 0;
+                    self.from_client.insert(&out);
+                }
+                self.in_batch = false;
+            }
+        }
+    }
+
+    async fn apply_setting(&mut self, frame: Frame, command: &SettingCommand) -> Result<(), Gone> {
+        let providers = self.shared.asks.providers();
+        let applied = self.ask_state.settings.apply(command, &providers);
+        let command_tag = match command {
+            SettingCommand::Set { .. } => "SET",
+            SettingCommand::Show { .. } => "SHOW",
+            SettingCommand::Reset { .. } => "RESET",
+        };
+        match applied {
+            Err(refusal) => self.refuse_ask(&frame, &refusal),
+            Ok(table) if frame.name.is_none() => {
+                self.from_client.discard(frame.header.frame_bytes);
+                self.answer_setting(table.as_ref(), command_tag);
+            }
+            Ok(table) => {
+                // The server answers Describe and Bind; only its empty query completes in our words.
+                let (sql, marks) = match table {
+                    Some(table) => (table.to_sql(), Marks::default()),
+                    None if command_tag == "SET" => (String::new(), Marks::SETTING_SET),
+                    None => (String::new(), Marks::SETTING_RESET),
+                };
+                let ready = Ready {
+                    sql,
+                    notices: Vec::new(),
+                    fenced: false,
+                };
+                return self.send(frame, ready, marks).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a simple Query about a setting without any server.
+    fn answer_setting(&mut self, table: Option<&Table>, command_tag: &str) {
+        let mut out = BytesMut::new();
+        if let Some(table) = table {
+            let names: Vec<&str> = table.columns().iter().map(|(name, _)| &**name).collect();
+            message::put_text_row_description(&mut out, &names);
+            for row in table.rows() {
+                let cells: Vec<Option<String>> = row.iter().map(|cell| cell.as_text()).collect();
+                let cells: Vec<Option<&str>> = cells.iter().map(Option::as_deref).collect();
+                message::put_text_data_row(&mut out, &cells);
+            }
+        }
+        message::put_command_complete(&mut out, command_tag);
+        message::put_ready_for_query(&mut out, self.status);
+        self.to_client.insert(&out);
+        if self.status == b'I' {
+            self.ask_state.settings.end_transaction();
+        }
+    }
+
+    /// Refuses the ask at the front, and leaves the transaction in the state that PostgreSQL would.
+    fn refuse_ask(&mut self, frame: &Frame, refusal: &Refusal) {
+        if self.server.is_none() {
+            self.refuse_front(refusal);
+            return;
+        }
+        let mut error = BytesMut::new();
+        message::put_error(&mut error, Severity::Error, refusal);
+        self.from_client.discard(frame.header.frame_bytes);
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        let mut out = BytesMut::new();
+        let fate = Fate::Refuse(error[..].into());
+        if frame.name.is_some() {
+            message::put_frame(&mut out, tag::PARSE, &[b"\0", DOOMED, b"\0\0\0"]);
+            lease.exchange.sent(Sent::Parse, fate);
+            self.in_batch = true;
+        } else {
+            message::put_query(&mut out, DOOMED);
+            lease.exchange.sent(Sent::Query, fate);
+            self.in_batch = false;
+        }
+        lease.unnamed_owner = 0;
+        self.unnamed.forget();
+        self.from_client.insert(&out);
+    }
+
+    /// Puts up a fence before a Bind of an ask, and remembers its portal.
+    pub(super) fn open_fence(&mut self, marks: Marks, portal: &[u8]) {
+        self.ask_state.portals.retain(|(name, _)| **name != *portal);
+        if marks.runs_in_our_words() {
+            self.ask_state.portals.push((portal.into(), marks));
+        }
+        if !marks.contains(Marks::ASKED) {
+            return;
+        }
+        let limits = self.limits();
+        let in_block = self.status == b'T' || self.marks.contains(Marks::BEGIN);
+        let mut out = BytesMut::new();
+        self.take_fence_down(&mut out);
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        if in_block {
+            // The portal may outlive the fence, and with it the savepoint is released, not rolled back to: a
+            // timeout set inside would stay.
+            fence::put_up(lease, &mut out, Fence::Savepoint, None);
+            self.ask_state.savepoint_open = true;
+        } else if !self.ask_state.batch_fenced {
+            fence::put_up(lease, &mut out, Fence::Implicit, Some(limits.timeout));
+            self.ask_state.batch_fenced = true;
+        }
+        self.from_client.insert(&out);
+    }
+
+    /// Takes a savepoint's fence down at the latest before a Sync.
+    pub(super) fn close_fence(&mut self) {
+        self.ask_state.batch_fenced = false;
+        let mut out = BytesMut::new();
+        self.take_fence_down(&mut out);
+        if !out.is_empty() {
+            self.from_client.insert(&out);
+        }
+    }
+
+    /// Executes a portal of an ask, with a row limit if the client set none, or of a setting; `None` for all others.
+    pub(super) fn execute_ours(&mut self, header: Header) -> Option<()> {
+        if self.ask_state.portals.is_empty() {
+            return None;
+        }
+        let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        let (portal, rows) = split_cstr(body)?;
+        let marks = self
+            .ask_state
+            .portals
+            .iter()
+            .find_map(|(name, marks)| (**name == *portal).then_some(*marks))?;
+        let unlimited = rows == [0; 4];
+        let mut portal = portal.to_vec();
+        portal.push(0);
+        let limits = self.limits();
+        let lease = self.server.as_mut()?;
+        if let Some(fate) = setting_complete(marks) {
+            self.from_client.pass(header.frame_bytes);
+            lease.exchange.sent(Sent::Execute, fate);
+        } else if unlimited {
+            let mut out = BytesMut::new();
+            run::put_execute(lease, &mut out, &portal, limits.rows_max);
+            self.from_client.discard(header.frame_bytes);
+            self.take_fence_down(&mut out);
+            self.from_client.insert(&out);
+        } else {
+            self.from_client.pass(header.frame_bytes);
+            lease.exchange.sent(Sent::Execute, Fate::Relay);
+        }
+        self.in_batch = true;
+        Some(())
+    }
+
+    fn take_fence_down(&mut self, out: &mut BytesMut) {
+        if std::mem::take(&mut self.ask_state.savepoint_open)
+            && let Some(lease) = &mut self.server
+        {
+            fence::take_down(lease, out, Fence::Savepoint, Ending::Release);
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let values = self.ask_state.settings.current();
+        Limits {
+            rows_max: values.max_rows,
+            timeout: values.timeout,
+        }
+    }
+
+    fn emit_notice(&mut self, notice: &Refusal) {
+        let mut out = BytesMut::new();
+        message::put_notice(&mut out, Severity::Notice, notice);
+        if let Some(lease) = &mut self.server {
+            let bytes = Fate::Emit(out[..].into());
+            lease.exchange.sent(Sent::Emit, bytes);
+        }
+    }
+
+    /// The SQL of the frame at the front, where it is text that we can read.
+    fn front_sql(&self, header: Header) -> Option<&str> {
+        let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        let rest = match header.tag {
+            tag::QUERY => body,
+            _ => split_cstr(body)?.1,
+        };
+        let (sql, _) = split_cstr(rest)?;
+        if !self.encoding_is_utf8 && !sql.is_ascii() {
+            return None;
+        }
+        std::str::from_utf8(sql).ok()
+    }
+
+    fn front_frame(&self) -> Option<Frame> {
+        let header = Header::read_frontend(self.from_client.unscanned()).ok()??;
+        let sql = self.front_sql(header)?.to_owned();
+        let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        let (name, types) = if header.tag == tag::PARSE {
+            let (name, rest) = split_cstr(body)?;
+            (Some(Box::from(name)), rest[sql.len() + 1..].to_vec())
+        } else {
+            (None, Vec::new())
+        };
+        Some(Frame {
+            header,
+            name,
+            sql,
+            types,
+        })
+    }
+}
+
+/// What is sent so that the server itself fails the transaction; its error is replaced by ours.
+const DOOMED: &[u8] = b"ask refused by pgask";
+
+/// How many `$n` an ask can have filled: in a simple Query nothing fills them but arguments of its own.
+fn slots(frame: &Frame, parameter_count: u16, arguments: &[String]) -> u16 {
+    if frame.name.is_some() || !arguments.is_empty() {
+        parameter_count
+    } else {
+        0
+    }
+}
+
+/// The civil date in a session's time zone, or in UTC when we do not know the zone.
+fn today(time_zone: Option<&str>) -> jiff::civil::Date {
+    let zone = time_zone
+        .and_then(|name| jiff::tz::TimeZone::get(name).ok())
+        .unwrap_or(jiff::tz::TimeZone::UTC);
+    jiff::Timestamp::now().to_zoned(zone).date()
+}
+
+/// CommandComplete of a statement that stood for a `SET` or `RESET` of ours.
+fn setting_complete(marks: Marks) -> Option<Fate> {
+    let command_tag = if marks.contains(Marks::SETTING_SET) {
+        "SET"
+    } else if marks.contains(Marks::SETTING_RESET) {
+        "RESET"
+    } else {
+        return None;
+    };
+    let mut out = BytesMut::new();
+    message::put_command_complete(&mut out, command_tag);
+    Some(Fate::Complete(out[..].into()))
+}
+
+/// The refusal of an ask in text that the session's encoding does not let us write.
+fn encoding_refusal() -> Refusal {
+    Refusal::new(
+        SqlState::FEATURE_NOT_SUPPORTED,
+        "the answer cannot be written in the session's client_encoding",
+    )
+    .with_hint("SET client_encoding TO 'UTF8' before asking.")
 }

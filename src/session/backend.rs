@@ -79,10 +79,20 @@ impl Session {
     fn note_server_frame(&mut self, header: Header) -> Option<Vec<u8>> {
         let body = &self.to_client.unscanned()[HEADER_BYTES..header.frame_bytes];
         match header.tag {
-            tag::READY_FOR_QUERY => self.status = body.first().copied().unwrap_or(b'I'),
+            tag::READY_FOR_QUERY => {
+                self.status = body.first().copied().unwrap_or(b'I');
+                if self.schema_changed && self.status == b'I' {
+                    self.schema_changed = false;
+                    let caller = self.pool.caller();
+                    self.shared
+                        .directory
+                        .invalidate(&caller.upstream, &caller.database);
+                }
+            }
             tag::COMMAND_COMPLETE => {
                 let command_tag = body.strip_suffix(b"\0").unwrap_or(body);
                 self.marks.add(Marks::of_command_tag(command_tag));
+                self.schema_changed |= changes_schema(command_tag);
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),
@@ -107,6 +117,9 @@ impl Session {
     pub(super) fn note_parameter(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"client_encoding" => self.encoding_is_utf8 = value.eq_ignore_ascii_case(b"UTF8"),
+            b"TimeZone" => {
+                self.ask_state.time_zone = std::str::from_utf8(value).ok().map(Into::into);
+            }
             b"standard_conforming_strings" => self.standard_strings = value == b"on",
             _ => {}
         }
@@ -188,6 +201,7 @@ impl Session {
     fn everything_discarded(&mut self) {
         self.everything_deallocated();
         self.application_name_unknown();
+        self.ask_state.settings.reset_all();
         // Something sent behind it may have left its mark already.
         let alone = self
             .server
@@ -212,4 +226,14 @@ impl Session {
             lease.application_name = None;
         }
     }
+}
+
+/// Whether a command changes what a snapshot of the schema holds, or who may see it.
+fn changes_schema(command_tag: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 7] = [
+        b"CREATE ", b"ALTER ", b"DROP ", b"GRANT", b"REVOKE", b"COMMENT", b"IMPORT ",
+    ];
+    BEGINNINGS
+        .iter()
+        .any(|beginning| command_tag.starts_with(beginning))
 }

@@ -67,7 +67,7 @@ impl Session {
         let whole = bytes.len() >= header.frame_bytes;
         let must_be_whole = match header.tag {
             tag::QUERY | tag::PARSE => header.frame_bytes <= EXAMINED_BYTES_MAX,
-            tag::DESCRIBE | tag::CLOSE => true,
+            tag::DESCRIBE | tag::CLOSE | tag::EXECUTE => true,
             _ => false,
         };
         if must_be_whole && !whole {
@@ -112,7 +112,10 @@ impl Session {
             tag::BIND => self.forward_bind(header),
             tag::DESCRIBE => self.forward_describe(header),
             tag::CLOSE => self.forward_close(header),
-            tag::EXECUTE => self.forward_execute(header),
+            tag::EXECUTE => match self.execute_ours(header) {
+                Some(()) => Step::Next,
+                None => self.forward(header, Sent::Execute),
+            },
             tag::SYNC => {
                 self.close_fence();
                 self.forward(header, Sent::Sync);
@@ -235,6 +238,15 @@ impl Session {
         self.statements.insert(name, statement);
     }
 
+    /// An ask is fenced by the transaction status, which must not be out of date.
+    fn must_wait_for_status(&self, marks: Marks) -> bool {
+        marks.contains(Marks::ASKED)
+            && self
+                .server
+                .as_ref()
+                .is_some_and(|lease| lease.exchange.owes_ready_for_query())
+    }
+
     fn forward_bind(&mut self, header: Header) -> Step {
         let bytes = self.from_client.unscanned();
         let bytes = &bytes[..bytes.len().min(header.frame_bytes)];
@@ -250,34 +262,39 @@ impl Session {
             return Step::More(header.frame_bytes.min(NAMES_BYTES_MAX));
         };
         if name.is_empty() {
-            let portal_is_unnamed = portal.is_empty();
+            let portal = portal.to_vec();
             let marks = self.unnamed.marks;
+            if self.must_wait_for_status(marks) {
+                return Step::Wait;
+            }
             self.ensure_unnamed();
-            self.open_fence(marks, portal_is_unnamed);
+            self.open_fence(marks, &portal);
             return self.forward(header, Sent::Bind);
         }
         let Some(statement) = self.statements.get(name).cloned() else {
             return self.forward(header, Sent::Bind);
         };
         let prefix = HEADER_BYTES + portal.len() + 1 + name.len() + 1;
-        let portal = (!portal.is_empty()).then(|| portal.to_vec());
+        let portal = portal.to_vec();
         let marks = Marks::from_bits(statement.marks());
+        if self.must_wait_for_status(marks) {
+            return Step::Wait;
+        }
         self.marks.add(marks);
-        self.open_fence(marks, portal.is_none());
         let ours = self.prepared_name(&statement);
+        self.open_fence(marks, &portal);
         let Some(lease) = &mut self.server else {
             return Step::Next;
         };
         let mut space = [0; 24];
         let ours = ours.write(&mut space);
-        let portal = portal.as_deref().unwrap_or_default();
         let frame_bytes =
             header.frame_bytes - prefix + HEADER_BYTES + portal.len() + 1 + ours.len();
         let length = u32::try_from(frame_bytes - 1).unwrap_or(u32::MAX);
         lease.scratch.clear();
         lease.scratch.extend_from_slice(&[tag::BIND]);
         lease.scratch.extend_from_slice(&length.to_be_bytes());
-        lease.scratch.extend_from_slice(portal);
+        lease.scratch.extend_from_slice(&portal);
         lease.scratch.extend_from_slice(&[0]);
         lease.scratch.extend_from_slice(ours);
         self.from_client.replace(prefix, &lease.scratch);

@@ -67,7 +67,7 @@ impl Session {
     /// The transaction is over: gives the connection back, or keeps it when the session may have state on it.
     pub(super) fn end_transaction(&mut self) {
         self.shared.metrics.transactions.inc();
-        self.ask_state.fence_open = false;
+        self.ask_state.end_transaction();
         if self.marks.keeps_state() && self.shared.pool_mode != PoolMode::Transaction {
             if !self.pinned {
                 self.marks.count_pin(&self.shared.metrics);
@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// Resolves when the client has closed its connection; never while it merely sends more.
-    async fn client_hung_up(&self) {
+    pub(super) async fn client_hung_up(&self) {
         std::future::poll_fn(|cx| self.client.poll_hung_up(cx)).await;
     }
 }

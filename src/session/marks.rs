@@ -17,6 +17,9 @@ impl Marks {
     /// The statement stands for a `SET ask.*`, and completes in its name.
     pub(super) const SETTING_SET: Self = Self(1 << 3);
 
+    /// The statement stands for a `RESET ask.*`, and completes in its name.
+    pub(super) const SETTING_RESET: Self = Self(1 << 14);
+
     /// A setting was set, for the session or only perhaps so.
     pub(super) const SET: Self = Self(1 << 4);
     /// LISTEN.
@@ -38,7 +41,7 @@ impl Marks {
     /// The pool mode ties the connection to the session.
     pub(super) const SESSION_MODE: Self = Self(1 << 13);
 
-    const STATE: Self = Self(0xfff0);
+    const STATE: Self = Self(0x3ff0);
 
     pub(super) const fn from_bits(bits: u16) -> Self {
         Self(bits)
@@ -56,8 +59,11 @@ impl Marks {
         self.0 |= other.0;
     }
 
-    pub(super) const fn remove(&mut self, other: Self) {
-        self.0 &= !other.0;
+    /// What runs the statement is not quite what the client sent.
+    pub(super) const fn runs_in_our_words(self) -> bool {
+        self.contains(Self(
+            Self::ASKED.0 | Self::SETTING_SET.0 | Self::SETTING_RESET.0,
+        ))
     }
 
     /// Something may be left on the connection that is this session's alone.

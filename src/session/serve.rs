@@ -14,24 +14,31 @@ use bytes::BytesMut;
 use super::ask::AskState;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
+use crate::access::directory::Directory;
+use crate::ask::pipeline::Pipeline;
+use crate::ask::session_settings::SessionSettings;
 use crate::error::{Refusal, SqlState};
 use crate::observe::metrics::Metrics;
 use crate::pool::lease::{Lease, Pool};
 use crate::pool::roster::{Entry, Ticket};
 use crate::pool::settings::PoolMode;
 use crate::pool::statement::Statement;
+use crate::synth::chain::Chain;
 use crate::wire::buffer::Buffer;
 use crate::wire::frame::{Header, tag};
 use crate::wire::message::{self, Severity};
 use crate::wire::stream::Stream;
 
 /// What all sessions share.
-#[derive(Debug)]
 pub struct Shared {
     /// When a connection goes back to its pool.
     pub pool_mode: PoolMode,
     /// The numbers.
     pub metrics: Arc<Metrics>,
+    /// Answers questions.
+    pub asks: Pipeline<Chain>,
+    /// Is told when a schema changes, and knows what it holds.
+    pub directory: Directory,
 }
 
 /// One client that has logged in.
@@ -52,6 +59,8 @@ pub struct Session {
     pub(super) in_batch: bool,
     /// A refusal of ours in a batch: everything up to the next Sync is dropped.
     pub(super) discarding: bool,
+    /// The current transaction has changed the schema.
+    pub(super) schema_changed: bool,
     /// The server has said farewell; nothing of ours need follow.
     pub(super) server_farewell: bool,
     /// What the current transaction did that matters, or the session while it is pinned.
@@ -117,6 +126,7 @@ impl Session {
         application_name: Option<Arc<str>>,
         welcome: &[(String, String)],
     ) -> Self {
+        let ask_settings = SessionSettings::new(shared.asks.settings());
         let mut session = Self {
             shared,
             client,
@@ -128,6 +138,7 @@ impl Session {
             status: b'I',
             in_batch: false,
             discarding: false,
+            schema_changed: false,
             server_farewell: false,
             marks: Marks::default(),
             pinned: false,
@@ -139,7 +150,7 @@ impl Session {
             standard_strings: true,
             statements: HashMap::new(),
             unnamed: Unnamed::default(),
-            ask_state: Box::default(),
+            ask_state: Box::new(AskState::new(ask_settings)),
         };
         for (name, value) in welcome {
             session.note_parameter(name.as_bytes(), value.as_bytes());

@@ -42,7 +42,8 @@ pub enum Fate {
     Relay,
     /// It was our own message: the answer is dropped, unless it is an error.
     Swallow,
-    /// It was our own message: the answer is dropped, and an error is replaced by these bytes.
+    /// It was our own message, sent to fail: the error is replaced by these bytes, and but for ReadyForQuery all else
+    /// is dropped.
     Refuse(Box<[u8]>),
     /// A PortalSuspended or EmptyQueryResponse is replaced by these bytes; all else goes to the client.
     Complete(Box<[u8]>),
@@ -103,6 +104,14 @@ impl<T> Exchange<T> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.owed.len()
+    }
+
+    /// A ReadyForQuery is still to come: the transaction status last seen may be out of date.
+    #[must_use]
+    pub fn owes_ready_for_query(&self) -> bool {
+        self.owed
+            .iter()
+            .any(|owed| matches!(owed.message, Sent::Query | Sent::Sync))
     }
 
     /// The server ignores whatever comes before the next Sync.
@@ -182,7 +191,9 @@ impl<T> Exchange<T> {
         let verdict = match (fate, code) {
             (_, tag::NOTIFICATION_RESPONSE) => Verdict::Pass,
             (Fate::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
-            (Fate::Swallow, tag::ERROR_RESPONSE) => Verdict::Pass,
+            (Fate::Swallow, tag::ERROR_RESPONSE) | (Fate::Refuse(_), tag::READY_FOR_QUERY) => {
+                Verdict::Pass
+            }
             (Fate::Swallow | Fate::Refuse(_), _) => Verdict::Drop,
             (Fate::Complete(bytes), tag::PORTAL_SUSPENDED | tag::EMPTY_QUERY_RESPONSE) => {
                 Verdict::Replace(std::mem::take(bytes))
