@@ -10,6 +10,7 @@ mod demo;
 mod differential;
 mod drivers;
 mod faults;
+mod floors;
 mod guard;
 mod harness;
 mod probe;
