@@ -12,6 +12,14 @@ pub(super) fn asking_off() -> Refusal {
         .with_hint("The operator can switch it on with enabled = true under [ask] in proxy.toml.")
 }
 
+/// Too much text to be a question (54000).
+pub(super) fn too_long(bytes_max: usize) -> Refusal {
+    Refusal::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("question is longer than {bytes_max} bytes"),
+    )
+}
+
 /// What a provider's failure comes to (NL001, NL002, NL003).
 pub(super) fn of_provider(error: SynthError) -> Refusal {
     match error {

@@ -22,6 +22,9 @@ use crate::observe::metrics::Metrics;
 use crate::synth::brief::{Brief, Drafted, FailedDraft, SynthError};
 use crate::synth::chain::Chain;
 
+/// The longest question, in bytes: some pages of text.
+pub const QUESTION_BYTES_MAX: usize = 16 * 1024;
+
 /// Other readings kept of one question, at most.
 const ALTERNATIVES_MAX: usize = 10;
 
@@ -198,14 +201,16 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
     /// Answers a question.
     ///
     /// # Errors
-    /// NL001 ambiguous, NL002 not understood, NL003 no provider, NL004 refused by the guard, NL005 over the cost
+    /// 54000 for a question over [`QUESTION_BYTES_MAX`], NL001 ambiguous, NL002 not understood, NL003 no provider, NL004 refused by the guard, NL005 over the cost
     /// ceiling, NL006 asking is off, 57014 out of time, and whatever the server says of the schema or the query.
     ///
     /// # Cancel safety
     /// Dropping the future stops whatever it was waiting for, and remembers nothing.
     pub async fn answer(&self, asked: &Asked<'_>, probe: &impl Probe) -> Result<Answer, Refusal> {
         let started = Instant::now();
-        let found = if self.settings.enabled {
+        let found = if asked.question.len() > QUESTION_BYTES_MAX {
+            Err(failure::too_long(QUESTION_BYTES_MAX))
+        } else if self.settings.enabled {
             let limit = asked.settings.timeout;
             timeout(limit, self.find(asked, probe, started))
                 .await
@@ -492,6 +497,7 @@ fn outcome(found: &Result<Answer, Refusal>) -> &'static str {
             SqlState::BUDGET => "budget",
             SqlState::ASKING_OFF => "off",
             SqlState::QUERY_CANCELED => "timeout",
+            SqlState::PROGRAM_LIMIT_EXCEEDED => "too_long",
             _ => "server",
         },
     }

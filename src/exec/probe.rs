@@ -108,7 +108,10 @@ impl Probe for Pool {
             Probed::Planned(plan) => ProbeOutcome::Planned {
                 cost: plan.total_cost,
             },
-            Probed::Refused(error) => ProbeOutcome::Failed(error.refusal),
+            Probed::Refused(PlanError { refusal, position }) => {
+                let position = position.and_then(|position| u32::try_from(position).ok());
+                ProbeOutcome::Failed(refusal.with_internal_query(approved.sql(), position))
+            }
             Probed::Unchecked(reason) => ProbeOutcome::Unknown(Refusal::new(
                 SqlState::CANNOT_CONNECT_NOW,
                 format!("the query could not be planned: {reason}"),

@@ -20,6 +20,14 @@ use std::ops::Range;
 use crate::error::Refusal;
 use verb::Verb;
 
+/// The longest text that is looked into, in bytes; a longer one (a bulk load written as statements) is
+/// [`Surface::Plain`].
+pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Places in one text that are tried as asks, at most: trying one may cost a pass over the text. A text with more of
+/// them is [`Surface::Plain`] when none of those was an ask, and [`Surface::Malformed`] (54000) otherwise.
+pub const CANDIDATES_MAX: usize = 100;
+
 /// What of a session decides how its text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -122,7 +130,7 @@ pub enum Frame {
 /// server's own error reaches the client.
 #[must_use]
 pub fn find(sql: &str, dialect: Dialect) -> Surface {
-    if !may_ask(sql) {
+    if sql.len() > TEXT_BYTES_MAX || !may_ask(sql) {
         return Surface::Plain;
     }
     match statement::read_all(sql, dialect) {

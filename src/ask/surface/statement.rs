@@ -8,7 +8,7 @@ use super::position::{self, Follower, Place};
 use super::slots;
 use super::tail;
 use super::verb;
-use super::{Dialect, Embedded, EmbeddedAsk, Frame, Surface, Whole};
+use super::{CANDIDATES_MAX, Dialect, Embedded, EmbeddedAsk, Frame, Surface, Whole};
 use crate::error::{Refusal, SqlState};
 
 /// Reads a whole message.
@@ -22,10 +22,14 @@ pub(super) fn read_all(sql: &str, dialect: Dialect) -> Result<Surface, Refusal> 
         asks: Vec::new(),
         parameters: Vec::new(),
         other_statements: false,
+        candidates: 0,
     };
     let mut at = 0;
     while at < sql.len() {
         at = reader.statement(at)?;
+    }
+    if reader.candidates > CANDIDATES_MAX && !reader.asks.is_empty() {
+        return Err(too_many());
     }
     Ok(reader.finish())
 }
@@ -38,6 +42,8 @@ struct Reader<'a> {
     parameters: Vec<u16>,
     /// Some statement is not, as a whole, an ask.
     other_statements: bool,
+    /// How many places were tried, or would have been.
+    candidates: usize,
 }
 
 /// What one statement is made of.
@@ -112,6 +118,12 @@ impl<'a> Reader<'a> {
         Ok(next)
     }
 
+    /// Counts a place; says whether it may still be tried.
+    fn try_one(&mut self) -> bool {
+        self.candidates += 1;
+        self.candidates <= CANDIDATES_MAX
+    }
+
     fn lexer(&self, at: usize) -> Lexer<'a> {
         Lexer::new(self.sql, at, self.dialect.standard_conforming_strings)
     }
@@ -128,6 +140,9 @@ impl<'a> Reader<'a> {
         let Some(place) = position::expected(sql, &statement.tokens) else {
             return Ok(None);
         };
+        if !self.try_one() {
+            return Ok(None);
+        }
         let Some(start) = bare::question_start(sql, word.end) else {
             return Ok(None);
         };
@@ -163,6 +178,10 @@ impl<'a> Reader<'a> {
     /// The function form as a statement: `ask('question', 42);`.
     fn called(&mut self, place: Place, word: Token) -> Result<Option<usize>, Refusal> {
         let sql = self.sql;
+        let mut following = self.lexer(word.end).filter(Token::is_significant);
+        if !following.next().is_some_and(|t| t.is_symbol(sql, b'(')) {
+            return Ok(None);
+        }
         let tokens: Vec<Token> = self
             .lexer(word.start)
             .filter(Token::is_significant)
@@ -205,6 +224,9 @@ impl<'a> Reader<'a> {
             let Some(call) = function_form::read(sql, tokens, at, self.dialect)? else {
                 continue;
             };
+            if !self.try_one() {
+                break;
+            }
             let after = &tokens[at + call.length..];
             let needs_alias =
                 position::is_from_item(sql, tokens, at) && !position::begins_with_alias(sql, after);
@@ -234,6 +256,9 @@ impl<'a> Reader<'a> {
         let mut last_place = None;
         let mut whole = false;
         for ask in &statement.comments {
+            if !self.try_one() {
+                break;
+            }
             let (before, after) = tokens.split_at(ask.after);
             // psql 15 sends a leading comment only when a word stands before it: `select -- ask: question`.
             let (before, start) = match before.split_last() {
@@ -329,6 +354,14 @@ impl<'a> Reader<'a> {
             None => Surface::Plain,
         }
     }
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("more than {CANDIDATES_MAX} asks in one text"),
+    )
+    .with_hint("Send them in several messages.")
 }
 
 fn two_questions() -> Refusal {

@@ -477,6 +477,21 @@ fn backslashes_follow_the_session() {
 }
 
 #[test]
+fn texts_that_would_take_for_ever_are_cut_short() {
+    let unclosed = "(ask: ".repeat(10_000);
+    assert_eq!(show(&unclosed, Dialect::default()), "plain");
+    let labels = "-- ask: a label\nselect 1;\n".repeat(1_000);
+    assert_eq!(show(&labels, Dialect::default()), "plain");
+    let asks = "ask rooms;".repeat(1_000);
+    assert_eq!(
+        show(&asks, Dialect::default()),
+        "54000 more than 100 asks in one text"
+    );
+    let long = format!("ask {}", "rooms ".repeat(200_000));
+    assert_eq!(show(&long, Dialect::default()), "plain");
+}
+
+#[test]
 fn positions_are_found_again() {
     use super::rewrite::Place;
     let sql = "select é from (/* ask: free rooms */) r where x";
