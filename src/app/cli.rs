@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::failure::Failure;
-use crate::app::{check, console, demo, print_config, serve};
+use crate::app::{ask, check, console, demo, print_config, serve};
 use crate::config::{self, Flag, Loaded, Sources};
 use crate::observe::log;
 
@@ -28,22 +28,31 @@ enum Command {
     Demo(DemoFlags),
     /// Check the configuration, reach what it names, and print what was found.
     Check(SourceFlags),
+    /// Ask one question, and print its rows.
+    Ask(AskFlags),
     /// Print the effective configuration with where each value came from, secrets hidden.
     Config(SourceFlags),
 }
 
-/// Where settings come from.
+/// Where settings come from, for a command that listens or says what it would listen on.
 #[derive(Debug, Args)]
 struct SourceFlags {
+    #[command(flatten)]
+    server: ServerFlags,
+    /// Where clients connect: host:port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+struct ServerFlags {
     /// The configuration [default: proxy.toml in the working directory, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The only upstream: postgres://service[:password]@host[:port][/database]
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// Where clients connect: host:port
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<String>,
 }
 
 /// What the demo may be told.
@@ -55,6 +64,19 @@ struct DemoFlags {
     /// The port of metrics and health.
     #[arg(long, value_name = "PORT", default_value_t = 9432)]
     http_port: u16,
+}
+
+/// What is asked.
+#[derive(Debug, Args)]
+struct AskFlags {
+    #[command(flatten)]
+    server: ServerFlags,
+    /// Print the SQL, and run nothing.
+    #[arg(long)]
+    sql: bool,
+    /// The question, in quotes or as it is.
+    #[arg(required = true, value_name = "QUESTION")]
+    question: Vec<String>,
 }
 
 const EXIT_CODES: &str = "\
@@ -83,17 +105,24 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         }
         Command::Demo(flags) => block_on(demo::demo(flags.port, flags.http_port)),
         Command::Check(flags) => block_on(check::check(&flags.load()?)),
+        Command::Ask(flags) => {
+            let settings = flags.server.load(None)?.settings;
+            block_on(ask::ask(&settings, &flags.question.join(" "), flags.sql))
+        }
         Command::Config(flags) => print_config::print_config(&flags.load()?),
     }
 }
 
 impl SourceFlags {
     fn load(self) -> Result<Loaded, Failure> {
-        let listen = self.listen.map(Flag::listen);
-        let flags = listen
-            .into_iter()
-            .chain(self.upstream.map(Flag::upstream))
-            .collect();
+        self.server.load(self.listen.map(Flag::listen))
+    }
+}
+
+impl ServerFlags {
+    fn load(self, more: Option<Flag>) -> Result<Loaded, Failure> {
+        let upstream = self.upstream.map(Flag::upstream);
+        let flags = upstream.into_iter().chain(more).collect();
         Ok(config::load(&Sources::of_process(self.config, flags))?)
     }
 }
@@ -130,9 +159,14 @@ mod tests {
     fn no_command_is_serve() {
         let line = parse("pgask --upstream postgres://s@h --listen :1").unwrap();
         assert!(line.command.is_none());
-        assert_eq!(line.serve.upstream.as_deref(), Some("postgres://s@h"));
+        assert_eq!(
+            line.serve.server.upstream.as_deref(),
+            Some("postgres://s@h")
+        );
         let line = parse("pgask serve --config x.toml").unwrap();
-        assert!(matches!(line.command, Some(Command::Serve(flags)) if flags.config.is_some()));
+        assert!(
+            matches!(line.command, Some(Command::Serve(flags)) if flags.server.config.is_some())
+        );
     }
 
     #[test]
@@ -142,6 +176,17 @@ mod tests {
             panic!("{line:?}");
         };
         assert_eq!((flags.port, flags.http_port), (6432, 1));
+    }
+
+    #[test]
+    fn a_question_needs_no_quotes() {
+        let line = parse("pgask ask --sql how many orders").unwrap();
+        let Some(Command::Ask(flags)) = line.command else {
+            panic!("{line:?}");
+        };
+        assert!(flags.sql);
+        assert_eq!(flags.question, ["how", "many", "orders"]);
+        assert_eq!(parse("pgask ask --sql").unwrap_err().exit_code(), 2);
     }
 
     #[test]

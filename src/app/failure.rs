@@ -44,7 +44,12 @@ impl From<Mistake> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let mut line = format!("{}: {}", refusal.sqlstate, refusal.message);
-        for (name, text) in [("DETAIL", refusal.detail), ("HINT", refusal.hint)] {
+        let query = refusal.internal.map(|internal| internal.sql);
+        for (name, text) in [
+            ("DETAIL", refusal.detail),
+            ("HINT", refusal.hint),
+            ("QUERY", query),
+        ] {
             if let Some(text) = text {
                 line.push_str(&format!("\n{name}:  {text}"));
             }

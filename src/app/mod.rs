@@ -2,6 +2,7 @@
 //!
 //! Owns the exit codes, and the only place where rooms are put together. Read `cli` first.
 
+pub mod ask;
 pub mod check;
 pub mod cli;
 pub mod console;

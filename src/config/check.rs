@@ -163,18 +163,21 @@ fn check_pool(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
 
 fn check_ask(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
     let ask = &settings.ask;
-    if ask.max_rows == 0 {
-        return Err(told.wrong(&["ask", "max_rows"], ONE_OR_MORE));
+    // Bounds that a session's SET has too: what it may not choose, it must not start with.
+    if ask.max_rows == 0 || i32::try_from(ask.max_rows).is_err() {
+        let says = "expected a whole number from 1 to 2147483647";
+        return Err(told.wrong(&["ask", "max_rows"], says));
     }
     above_zero(ask.timeout, told, &["ask", "timeout"])?;
-    if ask
-        .cost_max
-        .is_some_and(|cost| cost.is_nan() || cost <= 0.0)
-    {
-        return Err(told.wrong(&["ask", "cost_max"], "expected a number above 0"));
+    if ask.timeout > ASK_TIMEOUT_MAX {
+        return Err(told.wrong(&["ask", "timeout"], "expected a duration of 24h or less"));
+    }
+    let is_cost = |cost: f64| cost.is_finite() && cost > 0.0;
+    if ask.cost_max.is_some_and(|cost| !is_cost(cost)) {
+        return Err(told.wrong(&["ask", "cost_max"], "expected a number above zero"));
     }
     if ask.repair_count_max > REPAIR_COUNT_LIMIT {
-        let says = format!("expected 0 to {REPAIR_COUNT_LIMIT}");
+        let says = format!("expected a whole number from 0 to {REPAIR_COUNT_LIMIT}");
         return Err(told.wrong(&["ask", "repair_count_max"], &says));
     }
     if settings.cache.entries == 0 {
@@ -263,5 +266,7 @@ fn is_address(text: &str) -> bool {
     host_is_one && !port.starts_with('+') && port.parse::<u16>().is_ok()
 }
 
+/// The longest `ask.timeout`.
+const ASK_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const ADDRESS: &str = "expected host:port, such as 127.0.0.1:6432";
 const ONE_OR_MORE: &str = "expected a whole number from 1";

@@ -30,7 +30,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Node, Mistake> {
         let line = file.line(&error.span().unwrap_or_default());
         // The message alone: the error's own display repeats the line, which may hold a password.
         let says = format!("not TOML: {}", error.message());
-        Mistake::in_source(format!("{}: line {line}", path.display()), says)
+        Mistake::in_source(format!("{}:{line}", path.display()), says)
     })?;
     let origin = file.origin(&table.span());
     let value = file.table(table.into_inner())?;
@@ -79,7 +79,7 @@ impl File<'_> {
     }
 
     fn bad_number(&self, span: &Range<usize>) -> Mistake {
-        let place = format!("{}: line {}", self.path.display(), self.line(span));
+        let place = format!("{}:{}", self.path.display(), self.line(span));
         let found = self.text.get(span.clone()).unwrap_or_default();
         Mistake::in_source(place, format!("{found}: expected a number of 64 bits"))
     }

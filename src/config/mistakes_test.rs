@@ -125,26 +125,6 @@ fn words_and_types_that_are_not_allowed() {
         r#"proxy.toml: auth.method = "md5": expected one of auth_query, trust"#,
     );
     section(
-        "[ask]\nmax_rows = 0",
-        "proxy.toml: ask.max_rows = 0: expected a whole number from 1",
-    );
-    section(
-        "[ask]\nprivacy = 'all'",
-        r#"proxy.toml: ask.privacy = "all": expected one of schema, comments, samples"#,
-    );
-    section(
-        "[ask]\ncost_max = -1.0",
-        "proxy.toml: ask.cost_max = -1: expected a number above 0",
-    );
-    section(
-        "[ask]\nrepair_count_max = 6",
-        "proxy.toml: ask.repair_count_max = 6: expected 0 to 5",
-    );
-    section(
-        "[cache]\nttl = '0s'",
-        r#"proxy.toml: cache.ttl = "0s": expected a duration above zero"#,
-    );
-    section(
         "[log]\nformat = 'xml'",
         r#"proxy.toml: log.format = "xml": expected one of auto, human, json"#,
     );
@@ -195,13 +175,13 @@ fn text_that_is_not_toml() {
     ] {
         let told = written(text, &[], Vec::new()).line();
         assert!(
-            told.starts_with(&format!("proxy.toml: line {line}: not TOML: ")),
+            told.starts_with(&format!("proxy.toml:{line}: not TOML: ")),
             "{text}: {told}"
         );
     }
     section(
         "[listen]\nmax_clients = 99999999999999999999",
-        "proxy.toml: line 4: 99999999999999999999: expected a number of 64 bits",
+        "proxy.toml:4: 99999999999999999999: expected a number of 64 bits",
     );
     let missing = Sources {
         file: Some(PathBuf::from("no/such/proxy.toml")),
@@ -287,6 +267,46 @@ fn upstreams_that_do_not_fit() {
     file(
         "[[upstream]]\nurl = 'postgres://s@h'\ndatabases = ['shop']\n[auth.databases.crm]\nmethod = 'trust'",
         "proxy.toml: auth.databases.crm: no upstream serves this database: expected a name listed in upstream.databases",
+    );
+}
+
+#[test]
+fn asks_that_could_not_be_answered() {
+    section(
+        "[ask]\nmax_rows = 0",
+        "proxy.toml: ask.max_rows = 0: expected a whole number from 1 to 2147483647",
+    );
+    section(
+        "[ask]\nmax_rows = 3000000000",
+        "proxy.toml: ask.max_rows = 3000000000: expected a whole number from 1 to 2147483647",
+    );
+    section(
+        "[ask]\ntimeout = '48h'",
+        r#"proxy.toml: ask.timeout = "48h": expected a duration of 24h or less"#,
+    );
+    section(
+        "[ask]\ncost_max = 0",
+        "proxy.toml: ask.cost_max = 0: expected a number above zero",
+    );
+    section(
+        "[ask]\nrepair_count_max = 6",
+        "proxy.toml: ask.repair_count_max = 6: expected a whole number from 0 to 5",
+    );
+    section(
+        "[ask]\nprivacy = 'none'",
+        r#"proxy.toml: ask.privacy = "none": expected one of schema, comments, samples"#,
+    );
+    section(
+        "[ask]\nenabled = 'yes'",
+        r#"proxy.toml: ask.enabled = "yes": expected true or false"#,
+    );
+    section(
+        "[cache]\nentries = 0",
+        "proxy.toml: cache.entries = 0: expected a whole number from 1",
+    );
+    section(
+        "[cache]\nttl = '0s'",
+        r#"proxy.toml: cache.ttl = "0s": expected a duration above zero"#,
     );
 }
 

@@ -5,6 +5,7 @@
     reason = "what a test's own helpers cannot do fails the test"
 )]
 
+mod ask_command;
 mod command_line;
 mod demo;
 mod differential;
