@@ -185,9 +185,12 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         }
         let answer = self.answer(asked, probe).await?;
         let sql = match verb {
-            Verb::Sql => answer.sql_table().to_sql(),
+            Verb::Sql => taking_parameters(answer.sql_table().to_sql(), asked.parameter_count),
             Verb::Explain => format!("EXPLAIN {}", answer.approved.sql()),
-            Verb::Alternatives => answer.alternatives_table().to_sql(),
+            Verb::Alternatives => {
+                let table = answer.alternatives_table();
+                taking_parameters(table.to_sql(), asked.parameter_count)
+            }
             Verb::Rows | Verb::Help => answer.approved.sql().to_owned(),
         };
         let tells = asked.settings.notices && matches!(verb, Verb::Rows | Verb::Explain);
@@ -454,6 +457,20 @@ enum Judgement {
     Mend(Refusal),
     /// No other spelling would help.
     Final(Refusal),
+}
+
+/// The same rows from a query that takes the parameters of the question, which its client will bind all the same.
+fn taking_parameters(sql: String, count: u16) -> String {
+    if count == 0 {
+        return sql;
+    }
+    let mentions: Vec<String> = (1..=count)
+        .map(|n| format!("${n}::pg_catalog.text IS NULL"))
+        .collect();
+    format!(
+        "SELECT * FROM ({sql}) AS ask WHERE true OR {}",
+        mentions.join(" OR ")
+    )
 }
 
 /// Another reading, if it can be proved; what cannot is not shown.

@@ -380,3 +380,12 @@ async fn each_verb_has_its_own_rows() {
     let help = resolve(&pipeline, Verb::Help, "", &planner).await.unwrap();
     assert!(help.sql.contains("ask how many rooms;"), "{}", help.sql);
 }
+
+#[test]
+fn a_table_takes_the_parameters_that_will_be_bound() {
+    assert_eq!(taking_parameters("Q".to_owned(), 0), "Q");
+    assert_eq!(
+        taking_parameters("Q".to_owned(), 2),
+        "SELECT * FROM (Q) AS ask WHERE true OR $1::pg_catalog.text IS NULL OR $2::pg_catalog.text IS NULL"
+    );
+}

@@ -74,12 +74,14 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// The SQL to run: the approved query, under the appended tail if there is one.
+    /// The SQL to run: the approved query, under the appended tail if there is one. A plan has no rows to limit.
     #[must_use]
     pub fn sql(&self, approved: &str) -> String {
         match &self.tail {
-            Some(tail) => format!("SELECT * FROM ({approved}) AS ask {tail}"),
-            None => approved.to_owned(),
+            Some(tail) if self.verb != Verb::Explain => {
+                format!("SELECT * FROM ({approved}) AS ask {tail}")
+            }
+            _ => approved.to_owned(),
         }
     }
 }

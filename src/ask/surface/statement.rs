@@ -51,6 +51,8 @@ struct Reader<'a> {
 struct Statement {
     tokens: Vec<Token>,
     comments: Vec<AskComment>,
+    /// A semicolon ends it, not the text.
+    ended: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -85,6 +87,7 @@ impl<'a> Reader<'a> {
             blocks.see(sql, &statement.tokens, token);
             if token.is_symbol(sql, b';') && depth == 0 && blocks.depth == 0 {
                 next = token.end;
+                statement.ended = true;
                 break;
             }
             if token.is_symbol(sql, b'(') {
@@ -259,6 +262,9 @@ impl<'a> Reader<'a> {
             if !self.try_one() {
                 break;
             }
+            if self.is_remark(statement, ask) {
+                continue;
+            }
             let (before, after) = tokens.split_at(ask.after);
             // psql 15 sends a leading comment only when a word stands before it: `select -- ask: question`.
             let (before, start) = match before.split_last() {
@@ -280,6 +286,16 @@ impl<'a> Reader<'a> {
         }
         self.other_statements |= !tokens.is_empty() && !whole;
         Ok(())
+    }
+
+    /// Whether a line comment is about the statement that ends on its line: `SELECT 1; -- ask: Ann whether`.
+    fn is_remark(&self, statement: &Statement, ask: &AskComment) -> bool {
+        let line = self.sql[..ask.start].rsplit(['\n', '\r']).next();
+        ask.in_lines
+            && statement.tokens.is_empty()
+            && !statement.ended
+            && (self.other_statements || !self.asks.is_empty())
+            && line.is_some_and(|line| !line.trim().is_empty())
     }
 
     fn comment(

@@ -256,6 +256,15 @@ fn appended_limits() {
 #[test]
 fn asks_among_several_statements() {
     check(&[
+        ("ask free rooms; -- ask: halls", "rows(free rooms)"),
+        (
+            "select 1;\n-- ask: free rooms",
+            "select 1;\nQ1 | rows(free rooms)",
+        ),
+        (
+            "select 1; -- ask: free rooms\n;",
+            "select 1; Q1\n; | rows(free rooms)",
+        ),
         (
             "begin; ask free rooms; commit",
             "begin; Q1; commit | rows(free rooms)",

@@ -76,6 +76,8 @@ fn plain_sql_is_never_an_ask() {
         "-- ask: a label\nbegin",
         "-- ask: a label\n/* more */ select 1;",
         "select 1 -- ask: a remark",
+        "select 1; -- ask: a remark",
+        "select 1;\nselect 2; -- ask: a remark\n-- of two lines",
         "select 1 /* ask: a remark */",
         "select 1 /* ask: a remark */;",
         "select /* ask: a remark */ 1",
