@@ -5,9 +5,9 @@ use sqlparser::ast::Query;
 use crate::access::visible::Visible;
 use crate::error::Refusal;
 use crate::guard::approved::Approved;
-use crate::guard::parse;
 use crate::guard::rules::{Rule, Rules};
 use crate::guard::scope::Proof;
+use crate::guard::{parse, spelling};
 use crate::names::Draft;
 
 /// Proves that a Draft is one read-only query over what its caller may see.
@@ -23,6 +23,7 @@ pub fn approve(draft: &Draft, visible: &Visible, rules: &Rules) -> Result<Approv
     let mut query = parse::one_query(&draft.sql)?;
     let mut proof = Proof::new(visible, rules);
     proof.query(&mut query)?;
+    spelling::unmistakable(&query)?;
     let sql = print(&query)?;
     Ok(Approved::new(sql, proof.into_relations()))
 }

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{
     AccessExpr, Array, CaseWhen, CastKind, CeilFloorKind, DateTimeField, Expr, Ident, Interval,
-    Subscript, TypedString,
+    Subscript, TypedString, UnaryOperator, Value,
 };
 
 use crate::guard::operators::{binary_operator, unary_operator};
@@ -91,7 +91,13 @@ impl Proof<'_> {
             }
             Expr::UnaryOp { op, expr } => {
                 unary_operator(op)?;
-                self.expr(expr)
+                self.expr(expr)?;
+                // Two signs in a row are printed without a space, and `--` begins a comment.
+                if matches!(**expr, Expr::UnaryOp { .. }) && *op != UnaryOperator::Not {
+                    let inner = std::mem::replace(expr, Box::new(Expr::Value(Value::Null.into())));
+                    **expr = Expr::Nested(inner);
+                }
+                Ok(())
             }
             Expr::AnyOp {
                 left,
@@ -148,10 +154,13 @@ impl Proof<'_> {
                 time_zone,
             } => self.each([timestamp, time_zone]),
             Expr::Extract {
-                field: _,
+                field,
                 syntax: _,
                 expr,
-            } => self.expr(expr),
+            } => {
+                unquote(field);
+                self.expr(expr)
+            }
             Expr::Ceil { expr, field } => self.rounded("ceil", expr, field),
             Expr::Floor { expr, field } => self.rounded("floor", expr, field),
             Expr::Position { expr, r#in } => self.each([expr, r#in]),
@@ -277,4 +286,31 @@ impl Proof<'_> {
             _ => Err(unknown("CEIL or FLOOR with a second argument")),
         }
     }
+}
+
+/// Turns the field of `extract('year' FROM ...)` into the one of `extract(year FROM ...)`; what is no field keeps its
+/// quotes, and is refused for them.
+fn unquote(field: &mut DateTimeField) {
+    let DateTimeField::Custom(ident) = field else {
+        return;
+    };
+    let known = match ident.value.to_ascii_lowercase().as_str() {
+        "century" => DateTimeField::Century,
+        "day" => DateTimeField::Day,
+        "decade" => DateTimeField::Decade,
+        "dow" => DateTimeField::Dow,
+        "doy" => DateTimeField::Doy,
+        "epoch" => DateTimeField::Epoch,
+        "hour" => DateTimeField::Hour,
+        "isodow" => DateTimeField::Isodow,
+        "isoyear" => DateTimeField::Isoyear,
+        "minute" => DateTimeField::Minute,
+        "month" => DateTimeField::Month,
+        "quarter" => DateTimeField::Quarter,
+        "second" => DateTimeField::Second,
+        "week" => DateTimeField::Week(None),
+        "year" => DateTimeField::Year,
+        _ => return,
+    };
+    *field = known;
 }

@@ -1,7 +1,7 @@
 //! FROM items and joins.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgumentList, FunctionArguments, Join, JoinConstraint,
+    Function, FunctionArg, FunctionArgumentList, FunctionArguments, Join, JoinConstraint,
     JoinOperator, ObjectName, TableAlias, TableFactor, TableFunctionArgs, TableSample,
     TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleQuantity, TableWithJoins,
 };
@@ -203,8 +203,7 @@ impl Proof<'_> {
             self.expr(value)?;
         }
         if let Some(seed) = seed {
-            let mut value = Expr::Value(seed.value.clone());
-            self.expr(&mut value)?;
+            self.literal(&mut seed.value.value)?;
         }
         Ok(())
     }

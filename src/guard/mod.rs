@@ -25,6 +25,7 @@ mod parse;
 mod query;
 mod relations;
 mod scope;
+mod spelling;
 mod types;
 
 #[cfg(test)]

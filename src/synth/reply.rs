@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::synth::shorten::shorten;
+use crate::synth::shorten::{one_line, shorten};
 
 /// A model's answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,9 @@ pub fn parse(text: &str, cut_off: bool) -> Result<Reply, String> {
 /// The keys that models use for the SQL, ours first.
 const SQL_FIELDS: &[&str] = &["sql", "query", "SQL"];
 
+/// The longest reading that is kept, in characters: it is shown as a line of a NOTICE.
+const READING_CHARS_MAX: usize = 500;
+
 /// The marks between which models think aloud.
 const REASONING: &[(&str, &str)] = &[
     ("<think>", "</think>"),
@@ -81,7 +84,10 @@ fn from_json(object: &Map<String, Value>) -> Result<Reply, String> {
         Some(Value::String(text)) => text.trim().to_owned(),
         _ => String::new(),
     };
-    let reading = text(&["reading", "explanation", "reason"]);
+    let reading = one_line(
+        &text(&["reading", "explanation", "reason"]),
+        READING_CHARS_MAX,
+    );
     let sql = text(SQL_FIELDS);
     if sql.is_empty() {
         return Err(match reading.is_empty() {

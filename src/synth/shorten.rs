@@ -1,10 +1,15 @@
-//! One line of what somebody else wrote, for an error message.
+//! One line of what somebody else wrote, for a message to a client.
 
 /// The longest piece of a reply that an error repeats, in characters.
 const CHARS_MAX: usize = 200;
 
 /// A text as one line without control characters, cut to [`CHARS_MAX`] characters.
 pub(in crate::synth) fn shorten(text: &str) -> String {
+    one_line(text, CHARS_MAX)
+}
+
+/// A text as one line without control characters, cut to so many characters.
+pub(in crate::synth) fn one_line(text: &str, chars_max: usize) -> String {
     let mut line = String::new();
     for (count, c) in text
         .split_whitespace()
@@ -12,7 +17,7 @@ pub(in crate::synth) fn shorten(text: &str) -> String {
         .filter(|c| !c.is_control())
         .enumerate()
     {
-        if count == CHARS_MAX {
+        if count == chars_max {
             return format!("{}...", line.trim_end());
         }
         line.push(c);
