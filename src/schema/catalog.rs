@@ -54,6 +54,17 @@ pub(in crate::schema) struct SnapshotDraft {
     /// Relation by relation: the service account may read all of it.
     pub(in crate::schema) readable: Vec<bool>,
     by_oid: HashMap<u32, usize>,
+    /// Whose statistics a name in `pg_stats` bears: by schema, name, and whether they are over its heirs too.
+    by_statistics: HashMap<(String, String, bool), StatisticsOf>,
+}
+
+/// Whose statistics.
+#[derive(Clone, Copy)]
+enum StatisticsOf {
+    /// This relation's own.
+    Own(usize),
+    /// This partitioned table's, as long as it has none of its own.
+    StandIn(usize),
 }
 
 async fn read(client: &mut Client) -> Result<SnapshotDraft, tokio_postgres::Error> {
@@ -87,10 +98,22 @@ fn relations_of(rows: &[Row]) -> Result<SnapshotDraft, tokio_postgres::Error> {
         snapshot: Snapshot::default(),
         readable: Vec::with_capacity(rows.len()),
         by_oid: HashMap::with_capacity(rows.len()),
+        by_statistics: HashMap::with_capacity(rows.len()),
     };
     for row in rows {
         let oid = row.try_get(0)?;
-        draft.by_oid.insert(oid, draft.snapshot.relations.len());
+        let position = draft.snapshot.relations.len();
+        draft.by_oid.insert(oid, position);
+        if !row.try_get::<_, bool>(6)? {
+            let heirs = row.try_get::<_, &str>(3)? == "p";
+            let own = (row.try_get(1)?, row.try_get(2)?, heirs);
+            draft.by_statistics.insert(own, StatisticsOf::Own(position));
+            if let Some(schema) = row.try_get(8)? {
+                let partition = (schema, row.try_get(9)?, false);
+                let stand_in = StatisticsOf::StandIn(position);
+                draft.by_statistics.insert(partition, stand_in);
+            }
+        }
         draft.snapshot.relations.push(Relation {
             oid,
             schema: row.try_get(1)?,
@@ -212,22 +235,10 @@ async fn add_statistics(
     let mut rows = pin!(rows);
     let mut bytes_left = VALUES_BYTES_MAX;
     while let Some(row) = rows.try_next().await? {
-        let attnum: i16 = row.try_get(1)?;
-        let Some(relation) = draft.relation_mut(row.try_get(0)?) else {
+        let Some(column) = draft.column_of(&row)? else {
             continue;
         };
-        let Some(column) = relation.columns.iter_mut().find(|c| c.attnum == attnum) else {
-            continue;
-        };
-        let mut stats = ColumnStats {
-            null_fraction: row.try_get(2)?,
-            distinct: row.try_get(3)?,
-            ..ColumnStats::default()
-        };
-        if sensitivity(&column.name) < Sensitivity::Secret {
-            stats.common_values = row.try_get::<_, Option<_>>(4)?.unwrap_or_default();
-            stats.histogram = row.try_get::<_, Option<_>>(5)?.unwrap_or_default();
-        }
+        let stats = stats_of(column, &row)?;
         let values = stats.common_values.iter().chain(&stats.histogram);
         let bytes = values.map(String::len).sum::<usize>();
         if bytes <= bytes_left {
@@ -238,7 +249,52 @@ async fn add_statistics(
     Ok(())
 }
 
+fn stats_of(column: &Column, row: &Row) -> Result<ColumnStats, tokio_postgres::Error> {
+    let mut stats = ColumnStats {
+        null_fraction: row.try_get(4)?,
+        distinct: row.try_get(5)?,
+        ..ColumnStats::default()
+    };
+    let kept = match column.class {
+        TypeClass::Text | TypeClass::Enum => queries::TEXT_VALUES_MAX,
+        TypeClass::Array | TypeClass::Json | TypeClass::Other => 0,
+        _ => queries::OTHER_VALUES_MAX,
+    };
+    if kept > 0 && sensitivity(&column.name) < Sensitivity::Secret {
+        stats.common_values = row.try_get::<_, Option<_>>(6)?.unwrap_or_default();
+        stats.common_values.truncate(kept);
+        stats.histogram = thinned(row.try_get::<_, Option<_>>(7)?.unwrap_or_default(), kept);
+    }
+    Ok(stats)
+}
+
+/// At most `kept` of the values, evenly spaced, the first and the last included.
+fn thinned(values: Vec<String>, kept: usize) -> Vec<String> {
+    let steps = values.len().saturating_sub(1).max(1);
+    let kept_steps = kept.saturating_sub(1);
+    if values.len() <= kept {
+        return values;
+    }
+    let spaced = |&(position, _): &(usize, String)| position * kept_steps % steps < kept_steps;
+    let values = values.into_iter().enumerate().filter(spaced);
+    values.map(|(_, value)| value).collect()
+}
+
 impl SnapshotDraft {
+    /// The column that a row of statistics is of; `None` when it is of none, or only stands in for what is known.
+    fn column_of(&mut self, row: &Row) -> Result<Option<&mut Column>, tokio_postgres::Error> {
+        let key = (row.try_get(0)?, row.try_get(1)?, row.try_get(3)?);
+        let (position, own) = match self.by_statistics.get(&key) {
+            Some(StatisticsOf::Own(position)) => (*position, true),
+            Some(StatisticsOf::StandIn(position)) => (*position, false),
+            None => return Ok(None),
+        };
+        let name: &str = row.try_get(2)?;
+        let relation = &mut self.snapshot.relations[position];
+        let column = relation.columns.iter_mut().find(|c| c.name == name);
+        Ok(column.filter(|column| own || column.stats.is_none()))
+    }
+
     fn relation_mut(&mut self, oid: u32) -> Option<&mut Relation> {
         let position = *self.by_oid.get(&oid)?;
         self.snapshot.relations.get_mut(position)
@@ -288,6 +344,17 @@ fn class_of(name: &str, typtype: &str, category: &str) -> TypeClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thinning_keeps_both_ends() {
+        for (count, kept) in [(0, 12), (1, 12), (12, 12), (13, 12), (101, 100), (100, 12)] {
+            let values: Vec<String> = (0..count).map(|i| i.to_string()).collect();
+            let thin = thinned(values.clone(), kept);
+            assert_eq!(thin.len(), count.min(kept), "{count} {kept}");
+            assert_eq!(thin.first(), values.first());
+            assert_eq!(thin.last(), values.last());
+        }
+    }
 
     #[test]
     fn types_are_classed_by_what_their_values_can_do() {

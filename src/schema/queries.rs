@@ -30,10 +30,12 @@ const USER_RELATIONS: &str = r"c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND n.nspname <> 'information_schema'
       AND n.nspname !~ '^pg_'";
 
-/// Relations: oid, schema, name, kind, comment, row estimate, row security, readable by the service account.
+/// Relations: oid, schema, name, kind, comment, row estimate, row security, readable by the service account, schema and
+/// name of the largest partition.
 ///
 /// A partitioned table's estimate is the sum over its leaves: before version 14 it has none of its own, later only
-/// when it was analysed by hand.
+/// when it was analysed by hand. Its largest partition is named, because the statistics of that one stand in for its own
+/// where there are none: autovacuum never makes them.
 pub(in crate::schema) fn relations() -> String {
     format!(
         r"
@@ -46,6 +48,12 @@ pub(in crate::schema) fn relations() -> String {
         FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.oid
         WHERE c.relkind <> 'p' AND c.reltuples >= 0 AND (c.reltuples > 0 OR c.relpages > 0)
         GROUP BY p.root
+    ), largest (root, nspname, relname) AS (
+        SELECT DISTINCT ON (p.root) p.root, n.nspname, c.relname
+        FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.reltuples > 0 AND NOT c.relrowsecurity
+        ORDER BY p.root, c.reltuples DESC
     )
     SELECT c.oid, n.nspname, c.relname, c.relkind::pg_catalog.text, d.description,
            CASE WHEN c.relkind = 'p' THEN l.row_count
@@ -53,10 +61,12 @@ pub(in crate::schema) fn relations() -> String {
                 THEN c.reltuples::pg_catalog.float8 END,
            c.relrowsecurity,
            coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-               AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false)
+               AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false),
+           g.nspname, g.relname
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN leaves l ON l.root = c.oid
+    LEFT JOIN largest g ON g.root = c.oid
     LEFT JOIN pg_catalog.pg_description d
            ON d.objoid = c.oid AND d.objsubid = 0
           AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -137,40 +147,32 @@ pub(in crate::schema) const FUNCTIONS: &str = r"
     WHERE p.prokind <> 'p'
     GROUP BY 1, 2";
 
-/// Statistics: relation, attnum, share of NULLs, distinct values, common values, histogram bounds.
+/// Statistics: schema, relation, column, over its heirs, share of NULLs, distinct values, common values, histogram
+/// bounds.
 ///
-/// A partitioned table has statistics over its partitions only. Histograms longer than what is kept are thinned
-/// evenly, both ends included, because the lowest ones alone would say nothing of the rest.
+/// Joined by name to what is known already here and not there: the planner has no idea of how many rows `pg_stats`
+/// yields, and a nested loop over it takes minutes where there are thousands of relations. Histograms longer than what
+/// is kept are thinned evenly, both ends included, because the lowest bounds alone would say nothing of the rest.
 pub(in crate::schema) fn statistics() -> String {
     format!(
         r"
-    SELECT c.oid, a.attnum, s.null_frac, s.n_distinct,
-           CASE WHEN k.kept > 0 THEN ARRAY(
+    SELECT s.schemaname, s.tablename, s.attname, s.inherited, s.null_frac, s.n_distinct,
+           ARRAY(
                SELECT u.v
                FROM pg_catalog.unnest(s.most_common_vals::pg_catalog.text::pg_catalog.text[])
                     WITH ORDINALITY u (v, i)
                WHERE pg_catalog.length(u.v) <= {VALUE_CHARS_MAX}
-               ORDER BY u.i LIMIT k.kept) END,
-           CASE WHEN k.kept > 0 THEN ARRAY(
+               ORDER BY u.i LIMIT {TEXT_VALUES_MAX}),
+           ARRAY(
                SELECT u.v
                FROM pg_catalog.unnest(s.histogram_bounds::pg_catalog.text::pg_catalog.text[])
                     WITH ORDINALITY u (v, i)
                WHERE pg_catalog.length(u.v) <= {VALUE_CHARS_MAX}
-                 AND (u.i - 1) * (k.kept - 1)
-                   % greatest(pg_catalog.array_length(s.histogram_bounds, 1) - 1, 1) < k.kept - 1
-               ORDER BY u.i LIMIT k.kept) END
-    FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-    CROSS JOIN LATERAL (SELECT CASE WHEN t.typcategory IN ('S', 'E') THEN {TEXT_VALUES_MAX}
-                                    WHEN t.typcategory IN ('B', 'D', 'N') THEN {OTHER_VALUES_MAX}
-                                    ELSE 0 END) k (kept)
-    JOIN pg_catalog.pg_stats s
-      ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
-     AND s.inherited = (c.relkind = 'p')
-    WHERE {USER_RELATIONS} AND NOT c.relrowsecurity
-    LIMIT {COLUMNS_MAX}"
+                 AND (u.i - 1) * ({TEXT_VALUES_MAX} - 1)
+                   % greatest(pg_catalog.array_length(s.histogram_bounds, 1) - 1, 1) < {TEXT_VALUES_MAX} - 1
+               ORDER BY u.i LIMIT {TEXT_VALUES_MAX})
+    FROM pg_catalog.pg_stats s
+    WHERE s.schemaname <> 'information_schema' AND s.schemaname !~ '^pg_'"
     )
 }
 

@@ -53,8 +53,13 @@ INSERT INTO hr.people SELECT i, 'person ' || i, (ARRAY['junior', 'senior', 'lead
     date '1980-01-01' + i, 'hash ' || i, NULL, 'b' || i FROM generate_series(1, 200) i;
 INSERT INTO public.events SELECT timestamptz '2025-06-01' + i * interval '1 day',
     (ARRAY['login', 'logout', 'login'])[1 + i % 3] FROM generate_series(1, 400) i;
+CREATE TABLE public.logs (at date, level text) PARTITION BY RANGE (at);
+CREATE TABLE public.logs_old PARTITION OF public.logs FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE public.logs_new PARTITION OF public.logs FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+INSERT INTO public.logs SELECT date '2024-12-01' + i, (ARRAY['info', 'warn', 'info'])[1 + i % 3]
+    FROM generate_series(1, 90) i;
 INSERT INTO public.diary VALUES (1, 'alice', 'xyzzy');
-ANALYZE;
+ANALYZE hr.people, hr.head_count, public.events, public.diary, public.logs_old, public.logs_new;
 INSERT INTO public.fresh SELECT (ARRAY['red', 'green', 'blue'])[1 + i % 3], 'tok' || i, i
     FROM generate_series(1, 60) i;
 "#;
@@ -154,6 +159,7 @@ async fn a_snapshot_holds_relations_columns_and_keys() {
         "public.diary Table",
         "public.events Table",
         "public.fresh Table",
+        "public.logs Table",
     ];
     assert_eq!(all, expect);
 
@@ -228,6 +234,11 @@ async fn a_snapshot_holds_values_within_bounds() {
     );
     let kind = column(events, "kind").stats.as_ref().unwrap();
     assert_eq!(kind.common_values, ["login", "logout"]);
+
+    let logs = relation(&snapshot, "public", "logs");
+    assert_eq!(logs.row_estimate, Some(90.0));
+    let level = column(logs, "level").stats.as_ref().unwrap();
+    assert_eq!(level.common_values, ["info", "warn"], "of a partition");
 
     let diary = relation(&snapshot, "public", "diary");
     assert!(diary.row_security);
@@ -421,7 +432,7 @@ async fn a_service_account_without_rights_reads_structure_and_no_values() {
     let mut client = service.client("main", "postgres").await.unwrap();
     let snapshot = catalog::load(&mut client).await.unwrap();
     drop(client);
-    assert_eq!(snapshot.relations.len(), 9);
+    assert_eq!(snapshot.relations.len(), 10);
     let known = |r: &Relation| r.columns.iter().any(|c| c.stats.is_some());
     assert!(!snapshot.relations.iter().any(known));
     let directory = Directory::new(Arc::new(service), Settings::default());
