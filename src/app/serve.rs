@@ -104,19 +104,29 @@ pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<
     Ok(())
 }
 
-/// Dismisses every client and waits until they have left.
+/// Dismisses every client and waits until they have left; whoever has not by the end of the grace period is told
+/// and closed.
 async fn drain(roster: &Roster, grace: Duration) {
-    const LOOK_AGAIN: Duration = Duration::from_millis(20);
     roster.dismiss_all();
-    let deadline = Instant::now() + grace;
-    while !roster.is_empty() && Instant::now() < deadline {
-        sleep_until((Instant::now() + LOOK_AGAIN).min(deadline)).await;
-    }
+    until_empty(roster, grace).await;
     if !roster.is_empty() {
         tracing::warn!(
             clients = roster.len(),
             "closing clients in open transactions"
         );
+        roster.expel_all();
+        until_empty(roster, FAREWELL_MAX).await;
+    }
+}
+
+/// How long clients that are closed may take to read why.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
+async fn until_empty(roster: &Roster, limit: Duration) {
+    const LOOK_AGAIN: Duration = Duration::from_millis(20);
+    let deadline = Instant::now() + limit;
+    while !roster.is_empty() && Instant::now() < deadline {
+        sleep_until((Instant::now() + LOOK_AGAIN).min(deadline)).await;
     }
 }
 

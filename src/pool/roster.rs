@@ -54,6 +54,18 @@ struct CancelTarget {
 
 const CANCEL: u8 = 1;
 const LEAVE: u8 = 2;
+const EXPEL: u8 = 4;
+
+/// Whether a client is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dismissal {
+    /// It may stay.
+    No,
+    /// As soon as it is between transactions.
+    WhenIdle,
+    /// Whatever it is doing.
+    Now,
+}
 
 impl Roster {
     /// Enters a client under a process id and a secret of its own.
@@ -104,13 +116,22 @@ impl Roster {
     /// Tells every client to leave as soon as its transaction ends.
     pub fn dismiss_all(&self) {
         self.closed.store(true, Ordering::Release);
+        self.signal_all(LEAVE);
+    }
+
+    /// Tells every client to leave at once.
+    pub fn expel_all(&self) {
+        self.signal_all(EXPEL);
+    }
+
+    fn signal_all(&self, signal: u8) {
         for ticket in self
             .clients
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .values()
         {
-            ticket.signal(LEAVE);
+            ticket.signal(signal);
         }
     }
 
@@ -145,9 +166,16 @@ impl Ticket {
 
     /// Registers the task to wake on a signal, and says whether the client is to leave.
     #[inline]
-    pub fn poll_dismissed(&self, cx: &Context<'_>) -> bool {
+    pub fn poll_dismissed(&self, cx: &Context<'_>) -> Dismissal {
         self.waker.register(cx.waker());
-        self.signals.load(Ordering::Acquire) & LEAVE != 0
+        let signals = self.signals.load(Ordering::Acquire);
+        if signals & EXPEL != 0 {
+            Dismissal::Now
+        } else if signals & LEAVE != 0 {
+            Dismissal::WhenIdle
+        } else {
+            Dismissal::No
+        }
     }
 
     /// Waits until the client cancels what is done without a server.

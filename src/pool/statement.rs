@@ -107,9 +107,37 @@ impl Statements {
     }
 }
 
+impl Statements {
+    /// Retires a content whose plans are stale: whoever prepares it from now on gets a statement of its own, and
+    /// whoever holds the old one keeps that, errors and all, as a session of its own would.
+    pub fn retire(&self, statement: &Statement) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (statement.marks, statement.body.clone());
+        let is_current = known
+            .by_content
+            .get(&key)
+            .and_then(Weak::upgrade)
+            .is_some_and(|current| current.id == statement.id);
+        if is_current {
+            known.by_content.remove(&key);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_retired_content_is_prepared_anew() {
+        let statements = Statements::default();
+        let old = statements.intern(0, b"SELECT 1\0\0\0");
+        statements.retire(&old);
+        let new = statements.intern(0, b"SELECT 1\0\0\0");
+        assert_ne!(new.id(), old.id());
+        statements.retire(&old);
+        assert_eq!(statements.intern(0, b"SELECT 1\0\0\0").id(), new.id());
+    }
 
     #[test]
     fn equal_contents_are_one_statement_while_somebody_holds_it() {

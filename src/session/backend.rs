@@ -1,5 +1,7 @@
 //! The server's frames: which of them tell us something, and which are not the client's to see.
 
+use bytes::BytesMut;
+
 use super::marks::Marks;
 use super::serve::Session;
 use crate::pool::connection::STATEMENT_NAME_PREFIX;
@@ -43,7 +45,9 @@ impl Session {
             }
             let verdict = lease.exchange.received(header.tag);
             let mut renamed = None;
-            if whole && examined && !(swallowing && header.tag == tag::COMMAND_COMPLETE) {
+            let tells =
+                !swallowing || matches!(header.tag, tag::READY_FOR_QUERY | tag::ERROR_RESPONSE);
+            if whole && examined && tells {
                 renamed = self.note_server_frame(header);
             } else if header.tag == tag::ERROR_RESPONSE {
                 self.take_back_lost();
@@ -81,6 +85,7 @@ impl Session {
         match header.tag {
             tag::READY_FOR_QUERY => {
                 self.status = body.first().copied().unwrap_or(b'I');
+                self.resetting = false;
                 if self.schema_changed && self.status == b'I' {
                     self.schema_changed = false;
                     let caller = self.pool.caller();
@@ -101,12 +106,13 @@ impl Session {
                 }
             }
             tag::PARAMETER_STATUS => {
-                if let Some((name, rest)) = split_cstr(body)
-                    && let Some((value, _)) = split_cstr(rest)
-                {
-                    let (name, value) = (name.to_vec(), value.to_vec());
-                    self.note_parameter(&name, &value);
+                let (name, rest) = split_cstr(body)?;
+                let (value, _) = split_cstr(rest)?;
+                if name == b"application_name" {
+                    return self.application_name_reported();
                 }
+                let (name, value) = (name.to_vec(), value.to_vec());
+                self.note_parameter(&name, &value);
             }
             _ => return self.note_error(header),
         }
@@ -132,17 +138,15 @@ impl Session {
         }
         let code = message::error_field(frame, b'C').unwrap_or_default();
         let text = message::error_field(frame, b'M').unwrap_or_default();
-        let stale_plan = code == b"0A000" && text.starts_with(b"cached plan must not change");
-        let names_statement = matches!(code, b"26000" | b"42P05")
-            && memchr::memmem::find(text, STATEMENT_NAME_PREFIX.as_bytes()).is_some();
-        let renamed = names_statement
+        if code == b"0A000" && text.starts_with(b"cached plan must not change") {
+            // Which of its statements it was, the error does not say; whoever prepares one anew gets a new plan.
+            for statement in self.statements.values() {
+                self.pool.statements().retire(statement);
+            }
+        }
+        let renamed = (memchr::memmem::find(text, STATEMENT_NAME_PREFIX.as_bytes()).is_some())
             .then(|| self.rename_statement_in_error(header))
             .flatten();
-        if stale_plan && let Some(lease) = &mut self.server {
-            // What is prepared here was planned before the schema changed: prepare it again, as a client whose
-            // session were its own would have to.
-            lease.forget_all();
-        }
         self.take_back_lost();
         renamed
     }
@@ -207,6 +211,9 @@ impl Session {
             .server
             .as_ref()
             .is_some_and(|lease| lease.exchange.len() <= 1);
+        if alone {
+            self.verbatim = false;
+        }
         if alone && !self.marks.contains(Marks::SESSION_MODE) {
             self.marks = Marks::default();
             self.pinned = false;
@@ -221,10 +228,29 @@ impl Session {
         }
     }
 
+    /// The server's application name has become the connection's own; the client's is what it logged in with.
     fn application_name_unknown(&mut self) {
+        self.resetting = true;
         if let Some(lease) = &mut self.server {
             lease.application_name = None;
         }
+    }
+
+    /// A report of the application name: what the client is told instead when it was reset.
+    fn application_name_reported(&mut self) -> Option<Vec<u8>> {
+        if !self.resetting {
+            self.application_name_set = true;
+            return None;
+        }
+        let changed = std::mem::take(&mut self.application_name_set);
+        let own = self.application_name.as_deref();
+        let mut report = BytesMut::new();
+        if changed && let Some(own) = own {
+            message::put_parameter_status(&mut report, "application_name", own);
+        } else if changed {
+            return None;
+        }
+        Some(report.to_vec())
     }
 }
 

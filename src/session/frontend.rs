@@ -10,6 +10,7 @@ use super::serve::{Session, Turn, Unnamed};
 use super::words;
 use crate::error::{Refusal, SqlState};
 use crate::pool::connection::StatementName;
+use crate::pool::settings::PoolMode;
 use crate::pool::statement::{Change, Statement};
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{BadHeader, HEADER_BYTES, Header, split_cstr, tag};
@@ -45,6 +46,11 @@ impl Session {
                 self.discard_until_sync(header);
                 continue;
             }
+            if self.server_is_skipping() && !matches!(header.tag, tag::SYNC | tag::TERMINATE) {
+                // The server would ignore it.
+                self.from_client.discard(header.frame_bytes);
+                continue;
+            }
             match self.client_frame(header) {
                 Step::Next => {}
                 Step::More(frame_bytes) => {
@@ -60,6 +66,12 @@ impl Session {
         }
         self.emit_due();
         None
+    }
+
+    fn server_is_skipping(&self) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|lease| lease.exchange.is_skipping())
     }
 
     fn client_frame(&mut self, header: Header) -> Step {
@@ -91,6 +103,7 @@ impl Session {
                 if self.server.is_none() {
                     return Step::Leave(Turn::NeedServer);
                 }
+                self.before_statement(header, marks);
                 return if header.tag == tag::QUERY {
                     self.forward_query(header, marks)
                 } else {
@@ -142,6 +155,55 @@ impl Session {
         }
     }
 
+    /// Brings the connection to where the statement at the front expects it.
+    fn before_statement(&mut self, header: Header, marks: Marks) {
+        let Some(lease) = &self.server else {
+            return;
+        };
+        if lease.application_name.is_none()
+            && self.status != b'E'
+            && !self.in_batch
+            && lease.exchange.is_empty()
+        {
+            self.replay_application_name();
+        }
+        if marks.contains(Marks::NAMES_STATEMENT)
+            && !self.verbatim
+            && !self.statements.is_empty()
+            && self.status != b'E'
+            && self.shared.pool_mode != PoolMode::Transaction
+        {
+            self.use_own_names(header.tag == tag::QUERY);
+        }
+    }
+
+    /// Prepares the client's statements under its own names, because its SQL is about to speak of them; from here on
+    /// the connection stays with the session and names pass as they are.
+    fn use_own_names(&mut self, sync: bool) {
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        self.verbatim = true;
+        self.marks.add(Marks::PREPARE);
+        for (name, statement) in self.statements.drain() {
+            lease.scratch.clear();
+            message::put_frame(
+                &mut lease.scratch,
+                tag::PARSE,
+                &[&name, b"\0", statement.body()],
+            );
+            lease.exchange.sent(Sent::Parse, Fate::Swallow);
+            self.from_client.insert(&lease.scratch);
+        }
+        if sync {
+            // Should one of them fail, the Query behind it must not be skipped.
+            lease.scratch.clear();
+            message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
+            lease.exchange.sent(Sent::Sync, Fate::Swallow);
+            self.from_client.insert(&lease.scratch);
+        }
+    }
+
     /// Passes a frame as it is.
     pub(super) fn forward(&mut self, header: Header, sent: Sent) -> Step {
         self.from_client.pass(header.frame_bytes);
@@ -183,6 +245,10 @@ impl Session {
             }
             self.in_batch = true;
             return Step::Next;
+        }
+        if self.verbatim {
+            self.marks.add(marks);
+            return self.forward(header, Sent::Parse);
         }
         let (name, body) = (Box::from(name), body.to_vec());
         self.from_client.discard(header.frame_bytes);

@@ -39,7 +39,7 @@ impl Session {
     }
 
     /// Sets the client's application name on a connection that has another's.
-    fn replay_application_name(&mut self) {
+    pub(super) fn replay_application_name(&mut self) {
         let Some(lease) = &mut self.server else {
             return;
         };

@@ -20,6 +20,9 @@ impl Marks {
     /// The statement stands for a `RESET ask.*`, and completes in its name.
     pub(super) const SETTING_RESET: Self = Self(1 << 14);
 
+    /// The text speaks of prepared statements.
+    pub(super) const NAMES_STATEMENT: Self = Self(1 << 15);
+
     /// A setting was set, for the session or only perhaps so.
     pub(super) const SET: Self = Self(1 << 4);
     /// LISTEN.

@@ -20,7 +20,7 @@ use crate::ask::session_settings::SessionSettings;
 use crate::error::{Refusal, SqlState};
 use crate::observe::metrics::Metrics;
 use crate::pool::lease::{Lease, Pool};
-use crate::pool::roster::{Entry, Ticket};
+use crate::pool::roster::{Dismissal, Entry, Ticket};
 use crate::pool::settings::PoolMode;
 use crate::pool::statement::Statement;
 use crate::synth::chain::Chain;
@@ -76,6 +76,12 @@ pub struct Session {
     pub(super) application_name: Option<Arc<str>>,
     pub(super) encoding_is_utf8: bool,
     pub(super) standard_strings: bool,
+    /// The session's SQL speaks of prepared statements: their names pass as they are.
+    pub(super) verbatim: bool,
+    /// The client has set its application name itself.
+    pub(super) application_name_set: bool,
+    /// A RESET or DISCARD ALL is being answered: a report of the application name is of the server's own default.
+    pub(super) resetting: bool,
     /// The client's named statements.
     pub(super) statements: HashMap<Box<[u8]>, Arc<Statement>>,
     pub(super) unnamed: Unnamed,
@@ -148,6 +154,9 @@ impl Session {
             application_name,
             encoding_is_utf8: true,
             standard_strings: true,
+            verbatim: false,
+            application_name_set: false,
+            resetting: false,
             statements: HashMap::new(),
             unnamed: Unnamed::default(),
             ask_state: Box::new(AskState::new(ask_settings)),
@@ -218,6 +227,9 @@ impl Session {
     /// Moves what can be moved, both ways, until something needs the loop.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Gone>> {
         let dismissed = self.entry.ticket().poll_dismissed(cx);
+        if dismissed == Dismissal::Now {
+            return Poll::Ready(Ok(Turn::Dismissed));
+        }
         if let Poll::Ready(turn) = self.poll_server_side(cx) {
             return Poll::Ready(turn);
         }
@@ -229,7 +241,7 @@ impl Session {
         {
             return Poll::Ready(turn);
         }
-        if dismissed && self.is_idle() {
+        if dismissed == Dismissal::WhenIdle && self.is_idle() {
             return Poll::Ready(Ok(Turn::Dismissed));
         }
         Poll::Pending

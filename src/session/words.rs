@@ -50,7 +50,7 @@ static CLASS: [u8; 256] = {
         }
         if matches!(
             c.to_ascii_lowercase(),
-            b'a' | b't' | b'p' | b'h' | b's' | b'n' | b'c' | b'l' | b'd'
+            b'a' | b't' | b'p' | b'h' | b's' | b'n' | b'c' | b'l' | b'd' | b'e'
         ) {
             class[byte] |= CANDIDATE;
         }
@@ -84,6 +84,9 @@ fn word(word: &[u8]) -> Marks {
         b'c' if is("currval") => Marks::SEQUENCE,
         b'l' if is("lastval") => Marks::SEQUENCE,
         b'd' if begins("dblink") => Marks::CODE,
+        b'd' if is("deallocate") => Marks::NAMES_STATEMENT,
+        b'e' if is("execute") => Marks::NAMES_STATEMENT,
+        b'p' if is("prepare") => Marks::NAMES_STATEMENT,
         _ => Marks::default(),
     }
 }
@@ -113,6 +116,8 @@ mod tests {
         check("select Set_Config('a','b',false)", Marks::SET);
         check("select nextval('s')", Marks::SEQUENCE);
         check("declare c cursor with hold for select 1", Marks::HOLD);
+        check("EXECUTE p", Marks::NAMES_STATEMENT);
+        check("deallocate prepare p", Marks::NAMES_STATEMENT);
         check(" begin", Marks::BEGIN);
         check("START transaction", Marks::BEGIN);
     }
