@@ -173,6 +173,9 @@ fn may_begin_ask(bytes: &[u8], start: usize, end: usize) -> bool {
         Some(b'(') => return true,
         _ => {}
     }
+    if after.first() == Some(&b'.') {
+        return may_be_setting(before);
+    }
     // What remains is `ask question`, where a statement may begin, and `-- ask sql: question`.
     let gap = before.iter().rev().take_while(|b| lexer::is_space(**b));
     let new_line = gap.clone().any(|b| matches!(b, b'\n' | b'\r'));
@@ -195,6 +198,17 @@ fn may_introduce(before: &[u8]) -> bool {
     ["as", "for", "explain", "analyze", "analyse", "verbose"]
         .iter()
         .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+}
+
+/// Whether the last word is one that the name of a setting follows.
+fn may_be_setting(before: &[u8]) -> bool {
+    let before = before.trim_ascii_end();
+    ["set", "show", "reset", "session", "local"]
+        .iter()
+        .any(|word| {
+            let start = before.len().saturating_sub(word.len());
+            before[start..].eq_ignore_ascii_case(word.as_bytes())
+        })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::slots;
 use super::tail;
 use super::verb;
 use super::{CANDIDATES_MAX, Dialect, Embedded, EmbeddedAsk, Frame, Surface, Whole};
+use crate::ask::setting_statement;
 use crate::error::{Refusal, SqlState};
 
 /// Reads a whole message.
@@ -23,6 +24,7 @@ pub(super) fn read_all(sql: &str, dialect: Dialect) -> Result<Surface, Refusal> 
         parameters: Vec::new(),
         other_statements: false,
         candidates: 0,
+        holds_setting: false,
     };
     let mut at = 0;
     while at < sql.len() {
@@ -30,6 +32,9 @@ pub(super) fn read_all(sql: &str, dialect: Dialect) -> Result<Surface, Refusal> 
     }
     if reader.candidates > CANDIDATES_MAX && !reader.asks.is_empty() {
         return Err(too_many());
+    }
+    if reader.holds_setting && setting_statement::parse(sql).is_none() {
+        return Err(setting_among_others());
     }
     Ok(reader.finish())
 }
@@ -44,6 +49,8 @@ struct Reader<'a> {
     other_statements: bool,
     /// How many places were tried, or would have been.
     candidates: usize,
+    /// Some statement is about an `ask.*` setting.
+    holds_setting: bool,
 }
 
 /// What one statement is made of.
@@ -106,6 +113,12 @@ impl<'a> Reader<'a> {
                 lexer = self.lexer(end);
             }
             statement.tokens.push(token);
+        }
+        if let [first, .., last] = statement.tokens.as_slice()
+            && first.is_any_word(sql, &["set", "show", "reset"])
+        {
+            let text = &sql[first.start..last.end];
+            self.holds_setting |= setting_statement::parse(text).is_some();
         }
         if !blocks.seen {
             self.functions(&statement)?;
@@ -370,6 +383,15 @@ impl<'a> Reader<'a> {
             None => Surface::Plain,
         }
     }
+}
+
+/// The server would take it for a setting of its own, and nothing would come of it.
+fn setting_among_others() -> Refusal {
+    Refusal::new(
+        SqlState::FEATURE_NOT_SUPPORTED,
+        "a statement about an ask.* setting cannot share a message with others",
+    )
+    .with_hint("Send it in a message of its own; psql does so for each line.")
 }
 
 fn too_many() -> Refusal {

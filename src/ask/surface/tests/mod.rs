@@ -256,6 +256,18 @@ fn appended_limits() {
 #[test]
 fn asks_among_several_statements() {
     check(&[
+        (
+            "set ask.notices = off; ask free rooms",
+            "0A000 a statement about an ask.* setting cannot share a message with others",
+        ),
+        (
+            "begin; set local ask.max_rows = 5",
+            "0A000 a statement about an ask.* setting cannot share a message with others",
+        ),
+        (
+            "select 1; show ask.timeout;",
+            "0A000 a statement about an ask.* setting cannot share a message with others",
+        ),
         ("ask free rooms; -- ask: halls", "rows(free rooms)"),
         (
             "select 1;\n-- ask: free rooms",
