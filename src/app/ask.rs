@@ -15,27 +15,23 @@ use tokio::time::timeout;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState as DbState};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::access::directory::Directory;
 use crate::app::console;
 use crate::app::failure::Failure;
+use crate::app::rooms;
 use crate::app::table::Table;
 use crate::ask::answer::Answer;
-use crate::ask::memo::Memo;
 use crate::ask::notice;
-use crate::ask::pipeline::{Asked, Pipeline, Probe, ProbeOutcome};
+use crate::ask::pipeline::{Asked, Probe, ProbeOutcome};
 use crate::ask::session_settings::{SessionSettings, Values};
 use crate::config::Settings;
 use crate::error::{Refusal, SqlState};
 use crate::guard::approved::Approved;
-use crate::guard::rules::Rules;
 use crate::names::Caller;
 use crate::observe::metrics::Metrics;
-use crate::pool::control::ControlPools;
 use crate::pool::endpoint::Endpoint;
 use crate::pool::registry::control_config;
 use crate::pool::settings::UpstreamSettings;
 use crate::schema::control::{reason, refusal};
-use crate::synth::chain::Chain;
 
 /// Answers one question over the database of the first upstream's URL, and prints the rows; with `sql_only`, prints
 /// the SQL and runs nothing.
@@ -82,7 +78,7 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Client, Failure
     Ok(client)
 }
 
-/// Puts together the rooms that answer, and asks them.
+/// Puts the rooms that answer together, and asks them.
 async fn answer(
     settings: &Settings,
     upstream: &UpstreamSettings,
@@ -91,19 +87,8 @@ async fn answer(
     question: &str,
 ) -> Result<Answer, Failure> {
     let endpoint = upstream.endpoint();
-    let control = ControlPools::new([(upstream.name.clone(), control_config(&endpoint))]);
-    let directory = Directory::new(Arc::new(control), settings.schema.clone());
-    let chain = Chain::new(&settings.provider, settings.ask.privacy).map_err(|error| {
-        Failure::new(format!("cannot set up the providers: {}", reason(&error)))
-    })?;
-    let pipeline = Pipeline::new(
-        chain,
-        directory,
-        Rules::default(),
-        settings.ask.clone(),
-        Memo::new(&settings.cache),
-        Arc::new(Metrics::new()),
-    );
+    let control = rooms::control(settings);
+    let (pipeline, _) = rooms::asking(settings, &control, &Arc::new(Metrics::new()))?;
     let caller = Caller {
         upstream: upstream.name.as_str().into(),
         database: endpoint.database.as_str().into(),

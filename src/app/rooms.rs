@@ -35,7 +35,8 @@ pub fn asking(
 ) -> Result<(Pipeline<Chain>, Directory), Failure> {
     install_tls();
     let chain = Chain::new(&settings.provider, settings.ask.privacy)
-        .map_err(|error| Failure::new(format!("cannot set up TLS: {error}")))?;
+        .map_err(|error| Failure::new(format!("cannot set up TLS: {error}")))?
+        .measured(metrics.clone());
     let directory = Directory::new(Arc::new(control.clone()), settings.schema.clone());
     let pipeline = Pipeline::new(
         chain,

@@ -16,7 +16,7 @@ use crate::access::visible::Visible;
 use crate::error::{Refusal, SqlState};
 use crate::guard;
 use crate::guard::approved::Approved;
-use crate::guard::rules::Rules;
+use crate::guard::rules::{Rule, Rules};
 use crate::names::{Alternative, Caller, Draft};
 use crate::observe::metrics::Metrics;
 use crate::synth::brief::{Brief, Drafted, FailedDraft, SynthError};
@@ -377,6 +377,8 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             ..self.rules.clone()
         };
         let approved = guard::approve(draft, visible, &rules).map_err(|refusal| {
+            let rule = Rule::of(&refusal).map_or("other", Rule::name);
+            self.metrics.guard_refusals.inc(rule);
             Judgement::Mend(refusal.with_internal_query(draft.sql.clone(), None))
         })?;
         let planned = probe

@@ -90,12 +90,60 @@ impl Rule {
     /// Refuses by this rule; `detail` is a whole sentence that names the thing.
     #[must_use]
     pub fn refuse(self, detail: impl Into<String>) -> Refusal {
-        Refusal::new(SqlState::GUARD, format!("refused by the guard: {self}")).with_detail(detail)
+        Refusal::new(SqlState::GUARD, format!("{REFUSED}{self}")).with_detail(detail)
     }
+
+    /// The rule that a refusal was made by; `None` for a refusal that is not the guard's.
+    #[must_use]
+    pub fn of(refusal: &Refusal) -> Option<Self> {
+        let name = refusal.message.strip_prefix(REFUSED)?;
+        Self::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
+    /// Every rule.
+    const ALL: [Self; 20] = [
+        Self::Text,
+        Self::Unparsed,
+        Self::OneStatement,
+        Self::NotAQuery,
+        Self::Writes,
+        Self::Into,
+        Self::Locks,
+        Self::Relation,
+        Self::Catalog,
+        Self::UnknownFunction,
+        Self::VolatileFunction,
+        Self::DefinerFunction,
+        Self::ShadowedFunction,
+        Self::Reach,
+        Self::Type,
+        Self::Operator,
+        Self::Literal,
+        Self::Parameter,
+        Self::Syntax,
+        Self::Unprintable,
+    ];
 }
+
+/// How the message of every refusal begins.
+const REFUSED: &str = "refused by the guard: ";
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_its_rule() {
+        for rule in Rule::ALL {
+            assert_eq!(Rule::of(&rule.refuse("A detail.")), Some(rule));
+        }
+        let other = Refusal::new(SqlState::GUARD, "another refusal");
+        assert_eq!(Rule::of(&other), None);
     }
 }

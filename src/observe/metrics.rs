@@ -50,8 +50,6 @@ pub struct Metrics {
     pub provider_failures: Labelled,
     /// Drafts refused by the guard, by rule.
     pub guard_refusals: Labelled,
-    /// Schema snapshots taken since the start.
-    pub snapshots: IntCounter,
     registry: Registry,
 }
 
@@ -177,7 +175,6 @@ impl Metrics {
                 "Drafts refused by the guard.",
                 "rule",
             ),
-            snapshots: new.counter("pgask_schema_snapshots_total", "Schema snapshots taken."),
             registry: new.0,
         }
     }

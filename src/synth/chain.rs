@@ -1,9 +1,11 @@
 //! The providers in their order, each a fallback of the one before.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::warn;
 
+use crate::observe::metrics::Metrics;
 use crate::schema::render::Privacy;
 use crate::synth::brief::{Brief, Drafted, SynthError};
 use crate::synth::openai::{self, OpenAi};
@@ -13,6 +15,7 @@ use crate::synth::settings::{ProviderKind, ProviderSettings};
 #[derive(Debug)]
 pub struct Chain {
     providers: Vec<Link>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 #[derive(Debug)]
@@ -56,7 +59,17 @@ impl Chain {
                 },
             })
             .collect();
-        Ok(Self { providers })
+        Ok(Self {
+            providers,
+            metrics: None,
+        })
+    }
+
+    /// The same chain, which counts how long its providers take and how often they have no Draft.
+    #[must_use]
+    pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// The providers' names, in order.
@@ -79,7 +92,16 @@ impl Chain {
             if only.is_some_and(|name| name != &*link.name) {
                 continue;
             }
-            match link.provider.draft(brief).await {
+            let started = Instant::now();
+            let drafted = link.provider.draft(brief).await;
+            if let Some(metrics) = &self.metrics {
+                let kind = link.provider.kind();
+                metrics.provider_duration.observe(kind, started.elapsed());
+                if drafted.is_err() {
+                    metrics.provider_failures.inc(kind);
+                }
+            }
+            match drafted {
                 Ok(draft) => return Ok(draft),
                 Err(error) => failures.add(&link.name, error),
             }
@@ -89,6 +111,14 @@ impl Chain {
 }
 
 impl Provider {
+    /// Its kind, as the configuration spells it.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Builtin { .. } => "builtin",
+            Self::OpenAi(_) => "openai",
+        }
+    }
+
     async fn draft(&self, brief: &Brief) -> Drafted {
         match self {
             // Its grammar has no rule yet, so that no word is covered.
