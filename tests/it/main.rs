@@ -14,6 +14,7 @@ mod faults;
 mod floors;
 mod guard;
 mod harness;
+mod model_asks;
 mod probe;
 mod provider;
 mod questions;
