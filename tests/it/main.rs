@@ -6,6 +6,7 @@
 )]
 
 mod ask_command;
+mod asks;
 mod command_line;
 mod demo;
 mod differential;

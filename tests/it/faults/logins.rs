@@ -192,7 +192,9 @@ fn the_unix_socket_serves_as_tcp_does() {
         folder.path().display()
     ));
     let endpoint = Endpoint::unix(folder.path(), stage.proxy.port());
-    let mut client = Raw::login(&endpoint, &APP).expect("a login");
+    // The proxy is waited for on its TCP port only.
+    let mut client = stage.eventually(|| Raw::open(&endpoint).ok());
+    client.authenticate(&APP).expect("a login");
     assert_eq!(client.value("select current_user"), "app");
     assert_eq!(
         client.value("select count(*) from generate_series(1, 10000)"),

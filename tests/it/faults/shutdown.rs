@@ -91,7 +91,9 @@ fn the_unix_socket_is_removed_at_the_end() {
     let Endpoint::Unix(path) = &endpoint else {
         unreachable!("a Unix endpoint");
     };
-    assert!(Raw::login(&endpoint, &APP).is_ok());
+    // The proxy is waited for on its TCP port only.
+    let mut client = stage.eventually(|| Raw::open(&endpoint).ok());
+    client.authenticate(&APP).expect("a login");
     stage.proxy.signal("TERM");
     stage.proxy.wait();
     assert!(!path.exists());
