@@ -3,7 +3,8 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::error::{Refusal, SqlState};
+use crate::error::Refusal;
+use crate::schema::control;
 use crate::wire::scram::Verifier;
 
 /// Reads the SCRAM verifier of a role; `None` when there is no such role, no password, one that has expired, or one
@@ -14,29 +15,18 @@ use crate::wire::scram::Verifier;
 pub async fn load(client: &Client, role: &str) -> Result<Option<Verifier>, Refusal> {
     let rows = client
         .query_typed(
-            "SELECT rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1 \
-             AND (rolvaliduntil IS NULL OR rolvaliduntil > pg_catalog.now())",
+            // A service account may hold no more of pg_authid than these two columns; the rest is in pg_roles.
+            "SELECT a.rolpassword FROM pg_catalog.pg_authid a \
+             JOIN pg_catalog.pg_roles r ON r.rolname = a.rolname WHERE a.rolname = $1 \
+             AND (r.rolvaliduntil IS NULL OR r.rolvaliduntil > pg_catalog.now())",
             &[(&role, Type::TEXT)],
         )
         .await
-        .map_err(refusal)?;
+        .map_err(|error| control::refusal(&error))?;
     let stored: Option<&str> = rows.first().and_then(|row| row.get(0));
     let verifier = stored.and_then(Verifier::parse);
     if stored.is_some() && verifier.is_none() {
         tracing::warn!(role, "the role's password is not stored for SCRAM-SHA-256");
     }
     Ok(verifier)
-}
-
-fn refusal(error: tokio_postgres::Error) -> Refusal {
-    match error.as_db_error() {
-        Some(server) => Refusal::new(
-            SqlState::parse(server.code().code()).unwrap_or(SqlState::INTERNAL_ERROR),
-            format!("could not read the role's verifier: {}", server.message()),
-        ),
-        None => Refusal::new(
-            SqlState::CONNECTION_FAILURE,
-            format!("could not read the role's verifier: {error}"),
-        ),
-    }
 }

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::fence::{self, Ending, Fence};
 use crate::ask::notice;
 use crate::pool::lease::Lease;
-use crate::wire::exchange::{Fate, Sent};
+use crate::wire::exchange::{Endings, Fate, Sent};
 use crate::wire::frame::tag;
 use crate::wire::message::{self, Severity};
 
@@ -41,16 +41,21 @@ pub fn put_query(lease: &mut Lease, out: &mut BytesMut, sql: &str, fence: Fence,
 /// Appends an Execute of a portal (its name with NUL) that ends after so many rows, with a NOTICE if it had more.
 pub fn put_execute(lease: &mut Lease, out: &mut BytesMut, portal: &[u8], rows_max: u32) {
     message::put_frame(out, tag::EXECUTE, &[portal, &rows_max.to_be_bytes()]);
-    lease
-        .exchange
-        .sent(Sent::Execute, Fate::Complete(capped(rows_max)));
+    message::put_frame(out, tag::EXECUTE, &[portal, &1u32.to_be_bytes()]);
+    let capped = Fate::Capped(Box::new(endings(rows_max)));
+    lease.exchange.sent(Sent::Execute, capped);
+    lease.exchange.sent(Sent::Execute, Fate::Swallow);
 }
 
-/// What the client is told in place of PortalSuspended.
-fn capped(rows_max: u32) -> Box<[u8]> {
-    let mut out = BytesMut::new();
-    let notice = notice::cut_at(rows_max);
-    message::put_notice(&mut out, Severity::Notice, &notice);
-    message::put_command_complete(&mut out, &format!("SELECT {rows_max}"));
-    out[..].into()
+/// What the client is told when the portal had just so many rows, and when it had more.
+fn endings(rows_max: u32) -> Endings {
+    let mut complete = BytesMut::new();
+    message::put_command_complete(&mut complete, &format!("SELECT {rows_max}"));
+    let mut cut = BytesMut::new();
+    message::put_notice(&mut cut, Severity::Notice, &notice::cut_at(rows_max));
+    cut.extend_from_slice(&complete);
+    Endings {
+        complete: complete[..].into(),
+        cut: cut[..].into(),
+    }
 }

@@ -191,6 +191,15 @@ impl Ticket {
         .await;
     }
 
+    /// Waits until the client is told to leave at once.
+    pub async fn expelled(&self) {
+        std::future::poll_fn(|cx| match self.poll_dismissed(cx) {
+            Dismissal::Now => std::task::Poll::Ready(()),
+            Dismissal::No | Dismissal::WhenIdle => std::task::Poll::Pending,
+        })
+        .await;
+    }
+
     /// Forgets a cancel that came too late for what it was meant for.
     pub fn clear_cancel(&self) {
         self.signals.fetch_and(!CANCEL, Ordering::AcqRel);

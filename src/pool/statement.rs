@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 #[derive(Debug)]
 pub struct Statement {
     id: u64,
-    marks: u16,
+    marks: u32,
     body: Box<[u8]>,
 }
 
@@ -23,7 +23,7 @@ impl Statement {
     /// What the session noted of the content; nothing to the pool.
     #[inline]
     #[must_use]
-    pub fn marks(&self) -> u16 {
+    pub fn marks(&self) -> u32 {
         self.marks
     }
 
@@ -76,7 +76,7 @@ pub struct Statements {
 
 #[derive(Debug, Default)]
 struct Known {
-    by_content: HashMap<(u16, Box<[u8]>), Weak<Statement>>,
+    by_content: HashMap<(u32, Box<[u8]>), Weak<Statement>>,
     /// Sweep the dead out when the map has grown to this many.
     sweep_at: usize,
 }
@@ -87,7 +87,7 @@ const SWEEP_MIN: usize = 1024;
 impl Statements {
     /// The statement of this content with these marks, the same one for everybody who prepares it at the same time.
     #[must_use]
-    pub fn intern(&self, marks: u16, body: &[u8]) -> Arc<Statement> {
+    pub fn intern(&self, marks: u32, body: &[u8]) -> Arc<Statement> {
         let key = (marks, Box::from(body));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(statement) = known.by_content.get(&key).and_then(Weak::upgrade) {

@@ -231,6 +231,7 @@ impl Session {
             biased;
             resolved = shared.asks.resolve(verb, &asked, last.as_deref(), &*pool) => resolved,
             () = ticket.cancelled() => Err(cancelled()),
+            () = ticket.expelled() => return Err(Gone::Proxy),
             () = self.client_hung_up() => return Err(Gone::Client),
         };
         if let Ok(Resolved {

@@ -101,7 +101,13 @@ impl Session {
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),
-                    b"RESET" => self.application_name_unknown(),
+                    b"RESET" => {
+                        self.application_name_unknown();
+                        if self.marks.contains(Marks::RESET_ALL) {
+                            self.marks.remove(Marks::RESET_ALL);
+                            self.ask_state.settings.reset_all();
+                        }
+                    }
                     _ => {}
                 }
             }

@@ -27,6 +27,7 @@ impl Session {
             biased;
             lease = self.pool.lease() => lease.map_err(LeaseFailure::Lease)?,
             () = ticket.cancelled() => return Err(LeaseFailure::Cancelled),
+            () = ticket.expelled() => return Err(LeaseFailure::Gone(Gone::Proxy)),
             () = self.client_hung_up() => return Err(LeaseFailure::Gone(Gone::Client)),
         };
         ticket.runs_on(self.pool.address(), &lease);

@@ -5,7 +5,7 @@ use crate::observe::metrics::Metrics;
 /// A set of marks. What was sent and what came back each add to it; a transaction that ends without any leaves a
 /// connection that anybody may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks(u16);
+pub(super) struct Marks(u32);
 
 impl Marks {
     /// The text holds the word `ask`.
@@ -22,6 +22,9 @@ impl Marks {
 
     /// The text speaks of prepared statements.
     pub(super) const NAMES_STATEMENT: Self = Self(1 << 15);
+
+    /// The text holds RESET ALL.
+    pub(super) const RESET_ALL: Self = Self(1 << 16);
 
     /// A setting was set, for the session or only perhaps so.
     pub(super) const SET: Self = Self(1 << 4);
@@ -46,11 +49,11 @@ impl Marks {
 
     const STATE: Self = Self(0x3ff0);
 
-    pub(super) const fn from_bits(bits: u16) -> Self {
+    pub(super) const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    pub(super) const fn bits(self) -> u16 {
+    pub(super) const fn bits(self) -> u32 {
         self.0
     }
 
@@ -60,6 +63,10 @@ impl Marks {
 
     pub(super) const fn add(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+
+    pub(super) const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
     }
 
     /// What runs the statement is not quite what the client sent.

@@ -120,6 +120,8 @@ pub(super) enum Turn {
 pub(super) enum Gone {
     Client,
     Server,
+    /// Neither: the proxy ends.
+    Proxy,
 }
 
 impl Session {
@@ -190,10 +192,7 @@ impl Session {
                     None
                 }
                 Ok(Turn::Terminated) => Some(Ok(None)),
-                Ok(Turn::Dismissed) => Some(Ok(Some(Refusal::new(
-                    SqlState::ADMIN_SHUTDOWN,
-                    "terminating connection due to administrator command",
-                )))),
+                Ok(Turn::Dismissed) => Some(Err(Gone::Proxy)),
                 Ok(Turn::Violation(refusal)) => Some(Ok(Some(refusal))),
                 Err(gone) => Some(Err(gone)),
             };
@@ -202,6 +201,14 @@ impl Session {
                 Some(Ok(None) | Err(Gone::Client)) => break,
                 Some(Ok(Some(refusal))) => {
                     self.farewell(&refusal).await;
+                    break;
+                }
+                Some(Err(Gone::Proxy)) => {
+                    let ending = Refusal::new(
+                        SqlState::ADMIN_SHUTDOWN,
+                        "terminating connection due to administrator command",
+                    );
+                    self.farewell(&ending).await;
                     break;
                 }
                 Some(Err(Gone::Server)) => {

@@ -9,6 +9,7 @@ use super::marks::Marks;
 pub(super) fn scan(sql: &[u8]) -> Marks {
     let mut marks = Marks::default();
     let mut first = true;
+    let mut last: &[u8] = b"";
     let mut at = 0;
     while at < sql.len() {
         let class = CLASS[sql[at] as usize];
@@ -21,8 +22,12 @@ pub(super) fn scan(sql: &[u8]) -> Marks {
             at += 1;
         }
         if class & CANDIDATE != 0 {
-            marks.add(word(&sql[start..at]));
+            let found = word(&sql[start..at]);
+            if !found.contains(Marks::RESET_ALL) || last.eq_ignore_ascii_case(b"reset") {
+                marks.add(found);
+            }
         }
+        last = &sql[start..at];
         if first {
             first = false;
             if sql[start..at].eq_ignore_ascii_case(b"begin")
@@ -72,6 +77,7 @@ fn word(word: &[u8]) -> Marks {
     };
     match word[0].to_ascii_lowercase() {
         b'a' if is("ask") => Marks::ASK,
+        b'a' if is("all") => Marks::RESET_ALL,
         b't' if is("temp") || is("temporary") => Marks::TEMPORARY,
         b'p' if begins("pg_temp") => Marks::TEMPORARY,
         b'p' if begins("pg_advisory_lock") || begins("pg_try_advisory_lock") => {
@@ -116,6 +122,8 @@ mod tests {
         check("select Set_Config('a','b',false)", Marks::SET);
         check("select nextval('s')", Marks::SEQUENCE);
         check("declare c cursor with hold for select 1", Marks::HOLD);
+        check("reset  ALL", Marks::RESET_ALL);
+        check("select all x", Marks::default());
         check("EXECUTE p", Marks::NAMES_STATEMENT);
         check("deallocate prepare p", Marks::NAMES_STATEMENT);
         check(" begin", Marks::BEGIN);

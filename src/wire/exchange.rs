@@ -45,10 +45,24 @@ pub enum Fate {
     /// It was our own message, sent to fail: the error is replaced by these bytes, and but for ReadyForQuery all else
     /// is dropped.
     Refuse(Box<[u8]>),
-    /// A PortalSuspended or EmptyQueryResponse is replaced by these bytes; all else goes to the client.
+    /// An EmptyQueryResponse is replaced by these bytes; all else goes to the client.
     Complete(Box<[u8]>),
+    /// An Execute with a row limit of ours, followed by one more that asks for a single row: should the portal be
+    /// suspended, the next entry takes over with these endings.
+    Capped(Box<Endings>),
+    /// The single row that would have been the first too many.
+    Remainder(Box<Endings>),
     /// These bytes go to the client ([`Sent::Emit`] only).
     Emit(Box<[u8]>),
+}
+
+/// How a capped portal ends.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endings {
+    /// There were no more rows.
+    pub complete: Box<[u8]>,
+    /// There were.
+    pub cut: Box<[u8]>,
 }
 
 /// What to do with one message of the server.
@@ -125,9 +139,12 @@ impl<T> Exchange<T> {
     #[inline]
     #[must_use]
     pub fn is_swallowing(&self) -> bool {
-        self.owed
-            .front()
-            .is_some_and(|owed| matches!(owed.fate, Fate::Swallow | Fate::Refuse(_)))
+        self.owed.front().is_some_and(|owed| {
+            matches!(
+                owed.fate,
+                Fate::Swallow | Fate::Refuse(_) | Fate::Remainder(_)
+            )
+        })
     }
 
     /// Notes a message on its way to the server.
@@ -188,14 +205,28 @@ impl<T> Exchange<T> {
         let Some(Owed { message, fate, .. }) = self.owed.front_mut() else {
             return Verdict::Pass;
         };
-        let verdict = match (fate, code) {
+        let mut endings = None;
+        let verdict = match (&mut *fate, code) {
+            (Fate::Capped(_), tag::PORTAL_SUSPENDED) => {
+                if let Fate::Capped(capped) = std::mem::replace(fate, Fate::Swallow) {
+                    endings = Some(capped);
+                }
+                Verdict::Drop
+            }
+            (Fate::Remainder(endings), tag::DATA_ROW) => {
+                endings.complete = std::mem::take(&mut endings.cut);
+                Verdict::Drop
+            }
+            (Fate::Remainder(endings), tag::PORTAL_SUSPENDED | tag::COMMAND_COMPLETE) => {
+                Verdict::Replace(std::mem::take(&mut endings.complete))
+            }
             (_, tag::NOTIFICATION_RESPONSE) => Verdict::Pass,
             (Fate::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
             (Fate::Swallow, tag::ERROR_RESPONSE) | (Fate::Refuse(_), tag::READY_FOR_QUERY) => {
                 Verdict::Pass
             }
             (Fate::Swallow | Fate::Refuse(_), _) => Verdict::Drop,
-            (Fate::Complete(bytes), tag::PORTAL_SUSPENDED | tag::EMPTY_QUERY_RESPONSE) => {
+            (Fate::Complete(bytes), tag::EMPTY_QUERY_RESPONSE) => {
                 Verdict::Replace(std::mem::take(bytes))
             }
             _ => Verdict::Pass,
@@ -223,6 +254,9 @@ impl<T> Exchange<T> {
         };
         if answered {
             self.owed.pop_front();
+        }
+        if let (Some(endings), Some(next)) = (endings, self.owed.front_mut()) {
+            next.fate = Fate::Remainder(endings);
         }
         verdict
     }
@@ -369,16 +403,36 @@ mod tests {
         assert_eq!(exchange.len(), 1);
     }
 
+    fn capped() -> Exchange<()> {
+        let mut exchange = Exchange::default();
+        let endings = Endings {
+            complete: b"all"[..].into(),
+            cut: b"cut"[..].into(),
+        };
+        exchange.sent(Sent::Execute, Fate::Capped(Box::new(endings)));
+        exchange.sent(Sent::Execute, Fate::Swallow);
+        exchange
+    }
+
     #[test]
-    fn a_capped_portal_completes_in_our_words() {
-        let mut exchange = Exchange::<()>::default();
-        exchange.sent(Sent::Execute, Fate::Complete(b"C"[..].into()));
-        assert_eq!(exchange.received(tag::DATA_ROW), Verdict::Pass);
-        assert_eq!(
-            exchange.received(tag::PORTAL_SUSPENDED),
-            Verdict::Replace(b"C"[..].into())
-        );
-        assert!(exchange.is_empty());
+    fn a_capped_portal_is_cut_only_when_there_is_more() {
+        let mut more = capped();
+        assert_eq!(more.received(tag::DATA_ROW), Verdict::Pass);
+        assert_eq!(more.received(tag::PORTAL_SUSPENDED), Verdict::Drop);
+        assert_eq!(more.received(tag::DATA_ROW), Verdict::Drop);
+        let cut = Verdict::Replace(b"cut"[..].into());
+        assert_eq!(more.received(tag::PORTAL_SUSPENDED), cut);
+        assert!(more.is_empty());
+
+        let mut exact = capped();
+        exact.received(tag::PORTAL_SUSPENDED);
+        let all = Verdict::Replace(b"all"[..].into());
+        assert_eq!(exact.received(tag::COMMAND_COMPLETE), all);
+
+        let mut fewer = capped();
+        assert_eq!(fewer.received(tag::COMMAND_COMPLETE), Verdict::Pass);
+        assert_eq!(fewer.received(tag::COMMAND_COMPLETE), Verdict::Drop);
+        assert!(fewer.is_empty());
     }
 
     #[test]
