@@ -45,7 +45,8 @@ async fn rows_end_at_the_cap_and_a_notice_says_so() {
         assert_eq!(rows(&answer).len(), 100);
         assert!(!is_cut(&answer, max_rows), "all rows are there: {answer:?}");
     }
-    client.rows("begin; set ask.max_rows = 3");
+    client.rows("begin");
+    client.rows("set ask.max_rows = 3");
     let answer = client.query(&ask);
     assert!(rows(&answer).len() == 3 && is_cut(&answer, 3), "{answer:?}");
     client.rows("commit");
