@@ -16,6 +16,7 @@ mod floors;
 mod guard;
 mod harness;
 mod model_asks;
+mod operating;
 mod probe;
 mod provider;
 mod questions;

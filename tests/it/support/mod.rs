@@ -1,10 +1,5 @@
 //! What black-box tests stand on: a PostgreSQL of their own, the real `pgask` in front of it, and clients.
 
-#![allow(
-    dead_code,
-    reason = "the binary's tests are grouped by file, and each group uses what it needs"
-)]
-
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod link;

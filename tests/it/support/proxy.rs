@@ -24,7 +24,8 @@ pub(crate) struct Proxy {
     logs: Arc<Mutex<String>>,
     port: u16,
     http_port: u16,
-    dir: TempDir,
+    /// Holds the configuration for as long as the proxy may read it again.
+    _dir: TempDir,
 }
 
 impl Proxy {
@@ -75,7 +76,7 @@ impl Proxy {
             logs,
             port,
             http_port,
-            dir,
+            _dir: dir,
         };
         proxy.wait_until_it_accepts();
         proxy
@@ -91,11 +92,6 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.http_port)
     }
 
-    /// The directory of the proxy's configuration, for files that belong to the test.
-    pub(crate) fn dir(&self) -> &std::path::Path {
-        self.dir.path()
-    }
-
     /// Connects as `role` through the proxy.
     pub(crate) async fn connect(&self, role: &str, password: &str, database: &str) -> Client {
         client::connect(&client::config(self.port, role, password, database)).await
@@ -109,11 +105,6 @@ impl Proxy {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// The resident memory in bytes; `None` where there is no `/proc`.
-    pub(crate) fn rss_bytes(&self) -> Option<u64> {
-        self.status_bytes("VmRSS:")
     }
 
     /// The highest resident memory so far in bytes; `None` where there is no `/proc`.
