@@ -91,6 +91,7 @@ async fn answered_right(
     through: &Client,
     question: &Question,
 ) -> Result<(), String> {
+    through.take_notices();
     let answer = through
         .rows(&format!("ask {}", question.ask))
         .await
