@@ -86,6 +86,10 @@ impl Session {
             tag::READY_FOR_QUERY => {
                 self.status = body.first().copied().unwrap_or(b'I');
                 self.resetting = false;
+                if self.pinned && self.status == b'I' {
+                    self.shared.metrics.transactions.inc();
+                    self.ask_state.end_transaction();
+                }
                 if self.schema_changed && self.status == b'I' {
                     self.schema_changed = false;
                     let caller = self.pool.caller();

@@ -68,6 +68,12 @@ impl Session {
         None
     }
 
+    fn owes_nothing(&self) -> bool {
+        self.server
+            .as_ref()
+            .is_none_or(|lease| lease.exchange.is_empty() || lease.exchange.is_skipping())
+    }
+
     fn server_is_skipping(&self) -> bool {
         self.server
             .as_ref()
@@ -86,15 +92,25 @@ impl Session {
             return Step::More(header.frame_bytes);
         }
         match header.tag {
-            tag::TERMINATE => return Step::Leave(Turn::Terminated),
+            // What was sent before is carried out first, as by PostgreSQL itself.
+            tag::TERMINATE => {
+                return if self.owes_nothing() {
+                    Step::Leave(Turn::Terminated)
+                } else {
+                    Step::Wait
+                };
+            }
+            // Copy data behind a failed COPY, or nothing to flush: PostgreSQL ignores it between transactions.
+            tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL | tag::FLUSH
+                if self.server.is_none() =>
+            {
+                self.from_client.discard(header.frame_bytes);
+                return Step::Next;
+            }
             tag::QUERY | tag::PARSE if whole => {
                 let marks = self.text_marks(header);
                 if marks.contains(Marks::ASK) && self.concerns_us(header) {
-                    let answered = self
-                        .server
-                        .as_ref()
-                        .is_none_or(|lease| lease.exchange.is_empty());
-                    return if answered || header.tag == tag::PARSE {
+                    return if self.owes_nothing() || header.tag == tag::PARSE {
                         Step::Leave(Turn::Ask)
                     } else {
                         Step::Wait

@@ -15,6 +15,9 @@ use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, tag};
 use crate::wire::message;
 
+/// How long the server may take to receive what a client sent before it went.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long a connection may take to forget its last client before it is closed instead.
 const RESET_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -85,10 +88,16 @@ impl Session {
     }
 
     /// The client has gone: sees to it that its connection is clean before anybody else gets it.
-    pub(super) fn abandon_lease(&mut self) {
-        let Some(lease) = self.server.take() else {
+    pub(super) async fn abandon_lease(&mut self) {
+        let Some(mut lease) = self.server.take() else {
             return;
         };
+        // What the client sent before it went, the server is to get.
+        let flush = std::future::poll_fn(|cx| self.from_client.poll_flush(cx, &mut lease.stream));
+        let flushed = timeout(LAST_WORDS_TIMEOUT, flush).await;
+        if !matches!(flushed, Ok(Ok(()))) {
+            return;
+        }
         let idle = lease.exchange.is_empty()
             && self.status == b'I'
             && !self.in_batch
@@ -99,16 +108,15 @@ impl Session {
         let ticket = self.ticket().clone();
         if idle {
             tokio::spawn(reset(lease, ticket));
-        } else if lease.exchange.is_empty() {
-            // An open transaction with nothing running: closing the connection rolls it back.
-            drop(lease);
-        } else {
-            // The server would not notice that nobody listens until it writes.
+        } else if !lease.exchange.is_empty() {
+            // The client died without a Terminate, for which it would have been served to the end. The server would
+            // not notice before it writes, and what it runs until then is for nobody.
             tokio::spawn(async move {
                 ticket.cancel().await;
                 drop(lease);
             });
         }
+        // An open transaction with nothing running is rolled back by closing the connection.
     }
 
     /// Resolves when the client has closed its connection; never while it merely sends more.

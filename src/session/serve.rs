@@ -223,7 +223,7 @@ impl Session {
                 }
             }
         }
-        self.abandon_lease();
+        self.abandon_lease().await;
     }
 
     /// The client's place in the roster.
