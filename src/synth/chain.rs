@@ -8,6 +8,7 @@ use tracing::warn;
 use crate::observe::metrics::Metrics;
 use crate::schema::render::Privacy;
 use crate::synth::brief::{Brief, Drafted, SynthError};
+use crate::synth::builtin::Builtin;
 use crate::synth::openai::{self, OpenAi};
 use crate::synth::settings::{ProviderKind, ProviderSettings};
 
@@ -28,7 +29,7 @@ struct Link {
 #[derive(Debug)]
 pub enum Provider {
     /// The built-in engine.
-    Builtin,
+    Builtin(Builtin),
     /// A model behind an OpenAI-compatible server.
     OpenAi(Box<OpenAi>),
 }
@@ -55,7 +56,7 @@ impl Chain {
                     (ProviderKind::OpenAi, Some(client)) => {
                         Provider::OpenAi(Box::new(OpenAi::new(one, client.clone(), privacy)))
                     }
-                    _ => Provider::Builtin,
+                    _ => Provider::Builtin(Builtin::new(Arc::from(one.name.as_str()))),
                 },
             })
             .collect();
@@ -114,22 +115,14 @@ impl Provider {
     /// Its kind, as the configuration spells it.
     fn kind(&self) -> &'static str {
         match self {
-            Self::Builtin { .. } => "builtin",
+            Self::Builtin(_) => "builtin",
             Self::OpenAi(_) => "openai",
         }
     }
 
     async fn draft(&self, brief: &Brief) -> Drafted {
         match self {
-            // Its grammar has no rule yet, so that no word is covered.
-            Self::Builtin => Err(SynthError::NotUnderstood {
-                words: brief
-                    .question
-                    .split_whitespace()
-                    .map(str::to_owned)
-                    .collect(),
-                hint: None,
-            }),
+            Self::Builtin(engine) => engine.draft(brief),
             Self::OpenAi(model) => model.draft(brief).await,
         }
     }

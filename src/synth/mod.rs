@@ -4,6 +4,7 @@
 //! holds a database connection and never judges SQL: a Draft is worth nothing until `guard` has proved it.
 
 pub mod brief;
+pub mod builtin;
 pub mod chain;
 pub mod openai;
 pub mod prompt;

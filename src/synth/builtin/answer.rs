@@ -1,0 +1,181 @@
+//! One question, from its words to a Draft or a refusal.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::names::{Alternative, Draft};
+use crate::synth::brief::{Drafted, SynthError};
+
+use super::bind::{Bound, bind};
+use super::lattice::{Kind, Lattice};
+use super::query::Select;
+use super::rank::{self, Weights};
+use super::sketch::Sketch;
+use super::{Domain, english, grammar, print, reading, tokens};
+
+/// Other readings given with a Draft at most.
+const ALTERNATIVES_MAX: usize = 4;
+
+/// A reading further below the best one than this is no alternative.
+const ALTERNATIVE_GAP: f32 = 0.9;
+
+/// A reading this far below zero has a word that nothing covers, or a clause that leads nowhere.
+const HOPELESS: f32 = -5.0;
+
+/// A reading, printed.
+struct Reading {
+    select: Select,
+    sql: String,
+    score: f32,
+}
+
+pub(super) fn answer(domain: &Domain, question: &str, today: Date, provider: &Arc<str>) -> Drafted {
+    let weights = rank::weights();
+    let lattice = Lattice::new(tokens::tokens(question), &domain.lexicon, today);
+    let sketches = grammar::sketches(&lattice, weights);
+    let readings = readings(domain, &lattice, &sketches, weights);
+    let Some(best) = readings.first() else {
+        return Err(not_understood(domain, &lattice, &sketches));
+    };
+    let rivals: Vec<&Reading> = readings[1..]
+        .iter()
+        .filter(|r| best.score - r.score < ALTERNATIVE_GAP)
+        .take(ALTERNATIVES_MAX)
+        .collect();
+    let said = |reading: &Reading| reading::reading(&reading.select, &domain.visible);
+    let lead = rivals
+        .first()
+        .map_or(f32::INFINITY, |r| best.score - r.score);
+    if lead < weights.ambiguous_margin {
+        let close = rivals
+            .iter()
+            .filter(|r| best.score - r.score < weights.ambiguous_margin);
+        let mut readings = vec![said(best)];
+        readings.extend(close.map(|r| said(r)));
+        readings.dedup();
+        if readings.len() > 1 {
+            return Err(SynthError::Ambiguous { readings });
+        }
+    }
+    let ideal = ideal(&lattice, weights);
+    let alternatives = rivals
+        .iter()
+        .map(|r| Alternative {
+            sql: r.sql.clone(),
+            reading: said(r),
+            confidence: weights.confidence(ideal - r.score, 0.0),
+        })
+        .collect();
+    Ok(Draft {
+        sql: best.sql.clone(),
+        reading: said(best),
+        confidence: Some(weights.confidence(ideal - best.score, lead)),
+        provider: Arc::clone(provider),
+        alternatives,
+    })
+}
+
+/// All readings that cover the question, best first, each SQL once.
+fn readings(
+    domain: &Domain,
+    lattice: &Lattice,
+    sketches: &[Sketch],
+    weights: &Weights,
+) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = Vec::new();
+    let good = sketches
+        .iter()
+        .filter(|s| s.score > HOPELESS && s.unknown.is_empty() && s.asks() && s.is_settled());
+    for sketch in good {
+        for Bound { select, score } in bind(domain, lattice, sketch, weights) {
+            if score < HOPELESS {
+                continue;
+            }
+            let sql = print::sql(&select, &domain.visible);
+            match readings.iter_mut().find(|r| r.sql == sql) {
+                Some(known) => known.score = known.score.max(score),
+                None => readings.push(Reading { select, sql, score }),
+            }
+        }
+    }
+    readings.sort_by(|a, b| b.score.total_cmp(&a.score));
+    readings
+}
+
+/// What the words could be worth if every one were matched by its very name.
+fn ideal(lattice: &Lattice, weights: &Weights) -> f32 {
+    lattice
+        .tokens
+        .iter()
+        .map(|t| match t.kind {
+            tokens::TokenKind::Word
+                if english::functions(&t.folded).contains(&english::Word::Stop) =>
+            {
+                weights.stop
+            }
+            tokens::TokenKind::Word => weights.function,
+            _ => weights.content,
+        })
+        .sum()
+}
+
+/// Names the words that stood in the way.
+fn not_understood(domain: &Domain, lattice: &Lattice, sketches: &[Sketch]) -> SynthError {
+    let unknown: Vec<usize> = sketches
+        .first()
+        .map(|s| s.unknown.clone())
+        .unwrap_or_default();
+    let mut words: Vec<String> = unknown
+        .iter()
+        .map(|&i| lattice.tokens[i].raw.clone())
+        .collect();
+    if words.is_empty() {
+        // Every word is known, and they do not come together: name those with content.
+        let hints = sketches
+            .first()
+            .map(|s| s.hints.clone())
+            .unwrap_or_default();
+        let weak = hints
+            .iter()
+            .map(|&id| lattice.words(lattice.edges[id].start, lattice.edges[id].end));
+        words.extend(weak);
+    }
+    if words.is_empty() {
+        let content = |i: usize| {
+            let function = !english::functions(&lattice.tokens[i].folded).is_empty();
+            let constant = lattice
+                .from(i)
+                .any(|(_, e)| matches!(e.kind, Kind::Date(_) | Kind::Number(_)));
+            !function && !constant
+        };
+        words = (0..lattice.tokens.len())
+            .filter(|&i| content(i))
+            .map(|i| lattice.tokens[i].raw.clone())
+            .collect();
+    }
+    if words.is_empty() {
+        words = lattice.tokens.iter().map(|t| t.raw.clone()).collect();
+    }
+    words.dedup();
+    SynthError::NotUnderstood {
+        words,
+        hint: hint(domain),
+    }
+}
+
+/// Things that can be asked about: the largest tables, by name.
+fn hint(domain: &Domain) -> Option<String> {
+    let mut relations: Vec<_> = domain.visible.relations.iter().collect();
+    relations.sort_by(|a, b| {
+        b.row_estimate
+            .unwrap_or(0.0)
+            .total_cmp(&a.row_estimate.unwrap_or(0.0))
+    });
+    let names: Vec<String> = relations
+        .iter()
+        .take(6)
+        .map(|r| super::text::words(&r.name).join(" "))
+        .collect();
+    (!names.is_empty()).then(|| format!("You can ask about {}.", names.join(", ")))
+}

@@ -1,0 +1,252 @@
+//! How relations hang together: declared foreign keys, and inferred ones at a higher cost.
+
+use std::collections::{BinaryHeap, HashMap};
+
+use crate::schema::snapshot::{RelationId, Snapshot};
+
+use super::text::{stem, words};
+
+/// Joins in one path at most: nobody means relations that are further apart.
+const STEPS_MAX: usize = 6;
+
+/// Thousandths of a step, so that costs order totally.
+type Cost = u32;
+
+/// A step from a referencing row to the one it references.
+const FORWARD: Cost = 1_000;
+/// A step from a row to the many that reference it.
+const BACKWARD: Cost = 1_250;
+/// Added when the reference may be empty: the other road, if there is one, is the usual one.
+const NULLABLE: Cost = 60;
+/// Added when nobody declared the key.
+const INFERRED: Cost = 700;
+
+/// A foreign key.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) from: RelationId,
+    pub(super) from_columns: Vec<usize>,
+    pub(super) to: RelationId,
+    pub(super) to_columns: Vec<usize>,
+    /// At most one row references each row: the key is unique on its own side as well.
+    pub(super) one_to_one: bool,
+    nullable: bool,
+    declared: bool,
+}
+
+/// A key, walked in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Step {
+    /// Index into [`Graph::keys`].
+    pub(super) key: usize,
+    /// From the referencing relation to the referenced one.
+    pub(super) forward: bool,
+}
+
+/// All keys, declared ones first in the snapshot's order.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    pub(super) keys: Vec<Key>,
+    /// Steps that leave a relation.
+    leaving: HashMap<RelationId, Vec<Step>>,
+}
+
+impl Graph {
+    /// Reads the declared keys and infers the others.
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        let mut graph = Self::default();
+        for key in &snapshot.foreign_keys {
+            let from = snapshot.relation(key.from);
+            graph.add(Key {
+                from: key.from,
+                from_columns: key.from_columns.clone(),
+                to: key.to,
+                to_columns: key.to_columns.clone(),
+                one_to_one: is_unique(snapshot, key.from, &key.from_columns),
+                nullable: key.from_columns.iter().any(|&c| !from.columns[c].not_null),
+                declared: true,
+            });
+        }
+        for key in inferred(snapshot) {
+            let known = graph
+                .keys
+                .iter()
+                .any(|k| k.from == key.from && k.from_columns == key.from_columns);
+            if !known {
+                graph.add(key);
+            }
+        }
+        graph
+    }
+
+    fn add(&mut self, key: Key) {
+        let index = self.keys.len();
+        let (from, to) = (key.from, key.to);
+        self.keys.push(key);
+        self.leaving.entry(from).or_default().push(Step {
+            key: index,
+            forward: true,
+        });
+        self.leaving.entry(to).or_default().push(Step {
+            key: index,
+            forward: false,
+        });
+    }
+
+    /// Where a step leads.
+    pub(super) fn target(&self, step: Step) -> RelationId {
+        let key = &self.keys[step.key];
+        if step.forward { key.to } else { key.from }
+    }
+
+    /// Whether a step can meet several rows.
+    pub(super) fn fans_out(&self, step: Step) -> bool {
+        !step.forward && !self.keys[step.key].one_to_one
+    }
+
+    /// Whether a step can meet no row at all.
+    pub(super) fn may_miss(&self, step: Step) -> bool {
+        !step.forward || self.keys[step.key].nullable
+    }
+
+    fn cost(&self, step: Step) -> Cost {
+        let key = &self.keys[step.key];
+        let base = if step.forward || key.one_to_one {
+            FORWARD
+        } else {
+            BACKWARD
+        };
+        base + if key.nullable { NULLABLE } else { 0 } + if key.declared { 0 } else { INFERRED }
+    }
+
+    /// The cheapest way from one relation to another, and its cost in steps; self-references only as the caller asks
+    /// for them by role. Ties go to the key that was declared first.
+    pub(super) fn path(&self, from: RelationId, to: RelationId) -> Option<(Vec<Step>, f32)> {
+        if from == to {
+            return Some((Vec::new(), 0.0));
+        }
+        let mut best: HashMap<RelationId, (Cost, Option<Step>, RelationId, usize)> = HashMap::new();
+        let mut queue = BinaryHeap::new();
+        best.insert(from, (0, None, from, 0));
+        queue.push(std::cmp::Reverse((0, from)));
+        while let Some(std::cmp::Reverse((cost, at))) = queue.pop() {
+            if at == to {
+                break;
+            }
+            let (known, .., depth) = best[&at];
+            if cost > known || depth >= STEPS_MAX {
+                continue;
+            }
+            for &step in self.leaving.get(&at).map_or(&[][..], Vec::as_slice) {
+                let next = self.target(step);
+                let total = cost + self.cost(step);
+                if next != at && best.get(&next).is_none_or(|(known, ..)| total < *known) {
+                    best.insert(next, (total, Some(step), at, depth + 1));
+                    queue.push(std::cmp::Reverse((total, next)));
+                }
+            }
+        }
+        let total = best.get(&to)?.0;
+        let mut steps = Vec::new();
+        let mut at = to;
+        while let Some((_, Some(step), before, _)) = best.get(&at).copied() {
+            steps.push(step);
+            at = before;
+        }
+        steps.reverse();
+        Some((steps, total as f32 / FORWARD as f32))
+    }
+}
+
+fn is_unique(snapshot: &Snapshot, relation: RelationId, columns: &[usize]) -> bool {
+    let relation = snapshot.relation(relation);
+    let same = |key: &Vec<usize>| !key.is_empty() && key.iter().all(|c| columns.contains(c));
+    same(&relation.primary_key) || relation.unique_keys.iter().any(same)
+}
+
+/// `orders.customer_id` without a declared key, where `customers` has a key of one column and the same kind of value.
+fn inferred(snapshot: &Snapshot) -> Vec<Key> {
+    let mut by_name: HashMap<String, Vec<RelationId>> = HashMap::new();
+    for (r, relation) in snapshot.relations.iter().enumerate() {
+        let name: Vec<String> = words(&relation.name).iter().map(|w| stem(w)).collect();
+        by_name
+            .entry(name.join(" "))
+            .or_default()
+            .push(RelationId(r));
+    }
+    let mut keys = Vec::new();
+    for (r, relation) in snapshot.relations.iter().enumerate() {
+        let from = RelationId(r);
+        for (c, column) in relation.columns.iter().enumerate() {
+            let mut name: Vec<String> = words(&column.name).iter().map(|w| stem(w)).collect();
+            if name.len() < 2
+                || !matches!(
+                    name.last().map(String::as_str),
+                    Some("id" | "key" | "code" | "no")
+                )
+            {
+                continue;
+            }
+            let last = name.pop().unwrap_or_default();
+            for &to in by_name.get(&name.join(" ")).map_or(&[][..], Vec::as_slice) {
+                let target = snapshot.relation(to);
+                let own = |t: usize| {
+                    let found: Vec<String> = words(&target.columns[t].name)
+                        .iter()
+                        .map(|w| stem(w))
+                        .collect();
+                    found.last() == Some(&last) && target.columns[t].class == column.class
+                };
+                let key = match target.primary_key[..] {
+                    [t] => own(t).then_some(t),
+                    _ => (0..target.columns.len()).find(|&t| {
+                        own(t) && target.columns[t].name.eq_ignore_ascii_case(&last)
+                            || own(t) && target.columns[t].name == column.name
+                    }),
+                };
+                if let Some(t) = key.filter(|_| to != from) {
+                    keys.push(Key {
+                        from,
+                        from_columns: vec![c],
+                        to,
+                        to_columns: vec![t],
+                        one_to_one: is_unique(snapshot, from, &[c]),
+                        nullable: !column.not_null,
+                        declared: false,
+                    });
+                }
+            }
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::builtin::fixture;
+
+    #[test]
+    fn the_cheapest_way_goes_over_declared_keys() {
+        let shop = fixture::shop();
+        let graph = Graph::new(&shop);
+        let id = |name| shop.find("public", name).unwrap();
+        let (steps, _) = graph.path(id("products"), id("customers")).unwrap();
+        assert_eq!(steps.len(), 2, "over reviews");
+        let (steps, _) = graph.path(id("orders"), id("categories")).unwrap();
+        assert_eq!(steps.len(), 3);
+        assert!(graph.fans_out(steps[0]) && !graph.fans_out(steps[1]));
+        let (_, declared) = graph.path(id("orders"), id("customers")).unwrap();
+        let (_, inferred) = graph.path(id("waiting_orders"), id("orders")).unwrap();
+        assert!(declared < inferred);
+    }
+
+    #[test]
+    fn keys_that_nobody_declared_are_inferred_from_names() {
+        let mut shop = fixture::shop();
+        shop.foreign_keys.clear();
+        let graph = Graph::new(&shop);
+        let id = |name| shop.find("public", name).unwrap();
+        assert!(graph.path(id("order_items"), id("customers")).is_some());
+    }
+}

@@ -1,0 +1,303 @@
+//! The span lattice: everything that every stretch of the question can mean on its own.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::schema::snapshot::{ColumnId, RelationId};
+
+use super::dates::{self, Span};
+use super::english::{self, Business, Graded, PHRASE_WORDS_MAX, Word};
+use super::lexicon::{Entry, Lexicon, Meaning};
+use super::tokens::{Token, TokenKind};
+
+/// Candidates kept for one span and kind.
+const CANDIDATES_MAX: usize = 12;
+
+/// A candidate meaning and its quality, 0 to 1.
+pub(super) type Scored<T> = (T, f32);
+
+/// What a span can be in a sentence. Which of its candidates is meant is decided later, in context.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// Rows: a relation, or the partner through a foreign key.
+    Noun(Vec<Scored<Rows>>),
+    /// Columns.
+    Attribute(Vec<Scored<ColumnId>>),
+    /// Stored values.
+    Value(Vec<Scored<(ColumnId, Arc<str>)>>),
+    /// Boolean columns that are wanted true or false.
+    Flag(Vec<Scored<(ColumnId, bool)>>),
+    Function(Word),
+    Graded(Graded),
+    Business(Business),
+    Number(String),
+    Param(u16),
+    Quoted(String),
+    Date(Span),
+    /// A word of comments: it is covered when what it speaks of is used.
+    Hint(Vec<Scored<Meaning>>),
+    /// A capitalised word that nothing knows: it may be a name.
+    Name(String),
+    /// Nothing is known of it.
+    Unknown,
+}
+
+/// What a noun stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Relation(RelationId),
+    /// Index into the snapshot's foreign keys.
+    Role(usize),
+}
+
+/// A span of tokens with one kind of meaning.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) kind: Kind,
+    /// The quality of its best candidate, 0 to 1.
+    pub(super) quality: f32,
+}
+
+/// All edges, by where they begin.
+#[derive(Debug)]
+pub(super) struct Lattice {
+    pub(super) tokens: Vec<Token>,
+    pub(super) edges: Vec<Edge>,
+    starts: Vec<Vec<usize>>,
+}
+
+impl Lattice {
+    /// Looks every span of the question up.
+    pub(super) fn new(tokens: Vec<Token>, lexicon: &Lexicon, today: Date) -> Self {
+        let count = tokens.len();
+        let mut lattice = Self {
+            tokens,
+            edges: Vec::new(),
+            starts: vec![Vec::new(); count + 1],
+        };
+        for start in 0..count {
+            lattice.add_constants(start, today);
+            lattice.add_quoted(start, lexicon);
+            lattice.add_functions(start);
+            lattice.add_phrases(start, lexicon);
+        }
+        lattice.add_unknown(lexicon);
+        lattice
+    }
+
+    /// The edges that begin at a token.
+    pub(super) fn from(&self, start: usize) -> impl Iterator<Item = (usize, &Edge)> {
+        self.starts
+            .get(start)
+            .into_iter()
+            .flatten()
+            .map(|&id| (id, &self.edges[id]))
+    }
+
+    /// The spelling of a span.
+    pub(super) fn words(&self, start: usize, end: usize) -> String {
+        let words: Vec<&str> = self.tokens[start..end]
+            .iter()
+            .map(|t| t.raw.as_str())
+            .collect();
+        words.join(" ")
+    }
+
+    /// The question's words at an edge, folded: a heading for the column that it asks for.
+    pub(super) fn heading(&self, edge: usize) -> String {
+        let edge = &self.edges[edge];
+        let words: Vec<&str> = self.tokens[edge.start..edge.end]
+            .iter()
+            .map(|t| t.folded.as_str())
+            .collect();
+        words.join("_")
+    }
+
+    fn push(&mut self, start: usize, end: usize, kind: Kind, quality: f32) {
+        self.starts[start].push(self.edges.len());
+        self.edges.push(Edge {
+            start,
+            end,
+            kind,
+            quality,
+        });
+    }
+
+    fn add_constants(&mut self, start: usize, today: Date) {
+        match self.tokens[start].kind.clone() {
+            TokenKind::Number(digits) => self.push(start, start + 1, Kind::Number(digits), 1.0),
+            TokenKind::Param(n) => self.push(start, start + 1, Kind::Param(n), 1.0),
+            TokenKind::Quoted => {
+                let text = self.tokens[start].raw.clone();
+                self.push(start, start + 1, Kind::Quoted(text), 1.0);
+            }
+            TokenKind::Comma => self.push(start, start + 1, Kind::Function(Word::And), 1.0),
+            TokenKind::Word => {
+                if let Some(digits) = english::number(&self.tokens[start].folded) {
+                    self.push(start, start + 1, Kind::Number(digits.to_owned()), 0.9);
+                }
+            }
+        }
+        if let Some((end, span)) = dates::span(&self.tokens, start, today) {
+            self.push(start, end, Kind::Date(span), 1.0);
+        }
+    }
+
+    /// A quotation may be a stored value.
+    fn add_quoted(&mut self, start: usize, lexicon: &Lexicon) {
+        if self.tokens[start].kind != TokenKind::Quoted {
+            return;
+        }
+        let words = super::text::words(&self.tokens[start].raw);
+        let is_value = |e: &&Entry| matches!(e.meaning, Meaning::Value(..));
+        let entries: Vec<Entry> = lexicon
+            .get(&super::text::key(&words))
+            .iter()
+            .filter(is_value)
+            .cloned()
+            .collect();
+        self.add_entries(start, start + 1, &entries, &words.join(" "), 1.0);
+    }
+
+    fn add_functions(&mut self, start: usize) {
+        let mut phrase = String::new();
+        let mut parts: Vec<String> = Vec::new();
+        for end in start + 1..=(start + PHRASE_WORDS_MAX).min(self.tokens.len()) {
+            let token = &self.tokens[end - 1];
+            if !matches!(token.kind, TokenKind::Word | TokenKind::Comma) {
+                break;
+            }
+            if !phrase.is_empty() {
+                phrase.push(' ');
+            }
+            phrase.push_str(&token.folded);
+            parts.push(token.folded.clone());
+            for word in english::functions(&phrase) {
+                self.push(start, end, Kind::Function(*word), 1.0);
+            }
+            if let Some(business) = english::business(&phrase) {
+                self.push(start, end, Kind::Business(business), 0.95);
+            }
+            if parts.len() <= 2 {
+                let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+                if let Some(graded) = english::graded(&parts) {
+                    self.push(start, end, Kind::Graded(graded), 1.0);
+                }
+            }
+        }
+    }
+
+    fn add_phrases(&mut self, start: usize, lexicon: &Lexicon) {
+        let mut key = String::new();
+        let mut spelling = String::new();
+        for end in start + 1..=(start + lexicon.words_max).min(self.tokens.len()) {
+            let token = &self.tokens[end - 1];
+            if !matches!(token.kind, TokenKind::Word | TokenKind::Number(_)) {
+                break;
+            }
+            for (text, word) in [(&mut key, &token.stem), (&mut spelling, &token.folded)] {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(word);
+            }
+            let lone_number = end == start + 1 && matches!(token.kind, TokenKind::Number(_));
+            let entries = lexicon.get(&key);
+            if !entries.is_empty() && !lone_number {
+                self.add_entries(start, end, entries, &spelling, 1.0);
+            }
+        }
+    }
+
+    fn add_entries(
+        &mut self,
+        start: usize,
+        end: usize,
+        entries: &[Entry],
+        spelling: &str,
+        scale: f32,
+    ) {
+        let (mut nouns, mut attributes, mut values, mut flags) = (vec![], vec![], vec![], vec![]);
+        let spelling = super::text::words(spelling).join(" ");
+        for entry in entries {
+            let quality = entry.quality * scale;
+            match &entry.meaning {
+                Meaning::Relation(id) => nouns.push((Rows::Relation(*id), quality)),
+                Meaning::Role(key) => nouns.push((Rows::Role(*key), quality)),
+                Meaning::Column(id) => attributes.push((*id, quality)),
+                Meaning::Flag(id, wanted) => flags.push(((*id, *wanted), quality)),
+                Meaning::Value(id, value) => {
+                    let exact = entry.spelling.as_deref() == Some(spelling.as_str());
+                    let quality = if exact { quality } else { quality * 0.8 };
+                    values.push(((*id, Arc::clone(value)), quality));
+                }
+            }
+        }
+        self.push_best(start, end, nouns, Kind::Noun);
+        self.push_best(start, end, attributes, Kind::Attribute);
+        self.push_best(start, end, values, Kind::Value);
+        self.push_best(start, end, flags, Kind::Flag);
+    }
+
+    fn push_best<T>(
+        &mut self,
+        start: usize,
+        end: usize,
+        mut found: Vec<Scored<T>>,
+        kind: impl Fn(Vec<Scored<T>>) -> Kind,
+    ) {
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        found.truncate(CANDIDATES_MAX);
+        if let Some(best) = found.first().map(|f| f.1) {
+            self.push(start, end, kind(found), best);
+        }
+    }
+
+    /// Words that nothing covers yet: mistyped names, words of comments, proper names.
+    fn add_unknown(&mut self, lexicon: &Lexicon) {
+        let mut covered = vec![false; self.tokens.len()];
+        for edge in &self.edges {
+            covered[edge.start..edge.end].fill(true);
+        }
+        for (start, covered) in covered.into_iter().enumerate() {
+            let token = self.tokens[start].clone();
+            if token.kind != TokenKind::Word {
+                continue;
+            }
+            let hints = lexicon.hints(&token.stem);
+            if !hints.is_empty() {
+                let hints = hints.iter().map(|m| (m.clone(), 1.0)).collect();
+                self.push(start, start + 1, Kind::Hint(hints), 0.4);
+            }
+            if covered {
+                continue;
+            }
+            if token.capital || token.raw.chars().any(|c| c.is_ascii_digit()) {
+                self.add_name(start);
+            }
+            for (near, edits) in lexicon.near(&token.folded) {
+                let entries = lexicon.get(near).to_vec();
+                self.add_entries(start, start + 1, &entries, near, 0.8 - 0.1 * edits);
+            }
+            self.push(start, start + 1, Kind::Unknown, 0.0);
+        }
+    }
+
+    /// "Emma van Dijk": capitalised words in a row, small words between them included.
+    fn add_name(&mut self, start: usize) {
+        let mut end = start + 1;
+        while let Some(token) = self.tokens.get(end) {
+            let next_is_capital = self.tokens.get(end + 1).is_some_and(|t| t.capital);
+            let particle = token.raw.len() <= 3 && token.kind == TokenKind::Word && next_is_capital;
+            if !(token.capital || particle) {
+                break;
+            }
+            end += 1;
+        }
+        let name = self.words(start, end);
+        self.push(start, end, Kind::Name(name), 0.6);
+    }
+}

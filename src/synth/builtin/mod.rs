@@ -1,0 +1,136 @@
+//! The built-in engine: from a question to SQL without a model and without a network.
+//!
+//! Owns the schema's lexicon and key graph, the reading of questions against them, and the typed query that SQL is
+//! printed from. Knows no database: everything specific comes from the catalog. Never does I/O, never reads a clock,
+//! and never writes a word of the question into SQL except as a constant.
+//!
+//! In the order of a question's life: `tokens` cuts it, `lattice` looks every span up in the `lexicon` (and `dates`,
+//! `english`), `grammar` reads the lattice into `sketch`es, `bind` gives every word one meaning and joins them over the
+//! `graph` into a `query`, `rank` orders the readings, `print` and `reading` say the best one in SQL and in words.
+
+mod bind;
+mod comments;
+mod dates;
+mod english;
+mod grammar;
+mod graph;
+mod lattice;
+mod lexicon;
+mod measures;
+mod print;
+mod query;
+mod rank;
+mod reading;
+mod roles;
+mod sketch;
+mod text;
+mod tokens;
+mod used;
+
+mod answer;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod questions;
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use moka::sync::Cache;
+
+use crate::access::visible::Visible;
+use crate::names::Draft;
+use crate::schema::snapshot::Snapshot;
+
+use super::brief::{Brief, Drafted, SynthError};
+
+use graph::Graph;
+use lexicon::Lexicon;
+use roles::Roles;
+
+/// Engines kept by one provider: one for every snapshot and set of rights in use.
+const ENGINES_MAX: u64 = 64;
+
+/// What is known of one schema before any question is asked.
+#[derive(Debug)]
+struct Domain {
+    visible: Visible,
+    lexicon: Lexicon,
+    graph: Graph,
+    roles: Vec<Roles>,
+}
+
+/// The engine over one schema. Building it reads the whole snapshot; asking it is cheap.
+#[derive(Debug)]
+pub struct Engine {
+    domain: Domain,
+}
+
+impl Engine {
+    /// Builds the lexicon and the key graph of a schema.
+    #[must_use]
+    pub fn new(visible: &Visible) -> Self {
+        let snapshot: &Snapshot = visible;
+        Self {
+            domain: Domain {
+                visible: visible.clone(),
+                lexicon: Lexicon::new(snapshot),
+                graph: Graph::new(snapshot),
+                roles: roles::roles(snapshot),
+            },
+        }
+    }
+
+    /// Answers a question with SQL. `today` serves arithmetic that SQL cannot do later ("since March").
+    ///
+    /// # Errors
+    /// [`SynthError::NotUnderstood`] names the words that nothing covers; [`SynthError::Ambiguous`] gives readings that
+    /// are equally likely and differ in meaning.
+    pub fn draft(&self, question: &str, today: Date, provider: &Arc<str>) -> Drafted {
+        answer::answer(&self.domain, question, today, provider)
+    }
+}
+
+/// The built-in engine as a provider: engines for the schemas in use, built when first asked.
+#[derive(Debug)]
+pub struct Builtin {
+    name: Arc<str>,
+    engines: Cache<usize, Arc<Engine>>,
+}
+
+impl Builtin {
+    /// A provider of this configured name.
+    #[must_use]
+    pub fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            engines: Cache::new(ENGINES_MAX),
+        }
+    }
+
+    /// Answers a Brief. Takes about a millisecond, and longer when the schema is new.
+    ///
+    /// # Errors
+    /// As [`Engine::draft`]; a repair is [`SynthError::NoSql`], because the engine would write the same again.
+    pub fn draft(&self, brief: &Brief) -> Drafted {
+        if let Some(failed) = &brief.failed {
+            return Err(SynthError::NoSql {
+                reason: format!(
+                    "the built-in engine has no other SQL than the one refused ({})",
+                    failed.sqlstate
+                ),
+            });
+        }
+        let draft: Draft =
+            self.engine(&brief.visible)
+                .draft(&brief.question, brief.today, &self.name)?;
+        Ok(draft)
+    }
+
+    /// The engine of a snapshot. An engine holds its snapshot, so that the address cannot come to mean another one.
+    fn engine(&self, visible: &Visible) -> Arc<Engine> {
+        let address = Arc::as_ptr(visible.snapshot()).addr();
+        self.engines
+            .get_with(address, || Arc::new(Engine::new(visible)))
+    }
+}
