@@ -29,6 +29,8 @@ pub struct ServerConnection {
     pub application_name_default: Arc<str>,
     /// Whose unnamed statement the server holds: a mark of the session's own, 0 for nobody's.
     pub unnamed_owner: u64,
+    /// What the client calls the statements that were spoken of since the connection last owed nothing.
+    pub spoken: Spoken,
     /// Room to put frames together in, kept for the next one.
     pub scratch: BytesMut,
     process_id: i32,
@@ -53,6 +55,7 @@ impl ServerConnection {
             application_name: Some(application_name.clone()),
             application_name_default: application_name,
             unnamed_owner: 0,
+            spoken: Spoken::default(),
             scratch: BytesMut::new(),
             process_id: server.process_id,
             secret_key: server.secret_key,
@@ -137,6 +140,49 @@ impl ServerConnection {
     }
 }
 
+/// The client's names of statements, by ours: for putting them back into errors. Keeps its room when it is cleared.
+#[derive(Debug, Default)]
+pub struct Spoken {
+    names: Vec<(StatementName, usize)>,
+    text: Vec<u8>,
+}
+
+impl Spoken {
+    /// Notes what the client calls a statement.
+    #[inline]
+    pub fn note(&mut self, ours: StatementName, name: &[u8]) {
+        self.text.extend_from_slice(name);
+        self.names.push((ours, self.text.len()));
+    }
+
+    /// Forgets all of it.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.text.clear();
+    }
+
+    /// What the client called a statement last.
+    fn client_name(&self, ours: StatementName) -> Option<&[u8]> {
+        let at = self.names.iter().rposition(|(name, _)| *name == ours)?;
+        let start = at.checked_sub(1).map_or(0, |before| self.names[before].1);
+        Some(&self.text[start..self.names[at].1])
+    }
+
+    /// The text with the client's name in the place of the first of ours that stands in it in quotes.
+    #[must_use]
+    pub fn put_back(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let quoted = [b"\"", STATEMENT_NAME_PREFIX.as_bytes()].concat();
+        let start = memchr::memmem::find(text, &quoted)? + 1;
+        let digits = &text[start + STATEMENT_NAME_PREFIX.len()..];
+        let digits = &digits[..memchr::memchr(b'"', digits)?];
+        let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        let name = self.client_name(StatementName(number))?;
+        let end = start + STATEMENT_NAME_PREFIX.len() + digits.len();
+        Some([&text[..start], name, &text[end..]].concat())
+    }
+}
+
 /// The name of a prepared statement on one server connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatementName(u32);
@@ -178,6 +224,27 @@ impl StatementName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clients_name_is_put_back_into_an_error() {
+        let mut spoken = Spoken::default();
+        spoken.note(StatementName(1), b"first");
+        spoken.note(StatementName(12), b"second");
+        spoken.note(StatementName(1), b"");
+        let put_back = |text: &str| {
+            spoken
+                .put_back(text.as_bytes())
+                .map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(
+            put_back("statement \"pgask_12\" is not").as_deref(),
+            Some("statement \"second\" is not")
+        );
+        assert_eq!(put_back("\"pgask_1\"").as_deref(), Some("\"\""));
+        for other in ["pgask_12", "\"pgask_7\"", "\"pgask_x\"", "\"pgask_1", ""] {
+            assert_eq!(put_back(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_statement_name_is_written_without_allocating_as_it_reads() {

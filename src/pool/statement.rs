@@ -61,6 +61,13 @@ pub enum Change {
         /// What it was.
         statement: Arc<Statement>,
     },
+    /// A statement was being prepared under the client's own name.
+    Owned {
+        /// The client's name for it.
+        name: Box<[u8]>,
+        /// What it is.
+        statement: Arc<Statement>,
+    },
     /// A statement was being prepared on the connection on the way to something else.
     Prepared(Arc<Statement>),
     /// The client's unnamed statement was being replaced.

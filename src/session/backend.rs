@@ -4,7 +4,6 @@ use bytes::BytesMut;
 
 use super::marks::Marks;
 use super::serve::Session;
-use crate::pool::connection::STATEMENT_NAME_PREFIX;
 use crate::pool::statement::Change;
 use crate::wire::exchange::Verdict;
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
@@ -154,32 +153,13 @@ impl Session {
                 self.pool.statements().retire(statement);
             }
         }
-        let renamed = (memchr::memmem::find(text, STATEMENT_NAME_PREFIX.as_bytes()).is_some())
-            .then(|| self.rename_statement_in_error(header))
-            .flatten();
+        let renamed = self
+            .server
+            .as_ref()
+            .and_then(|lease| lease.spoken.put_back(frame))
+            .map(with_length);
         self.take_back_lost();
         renamed
-    }
-
-    /// The error with the client's own name of a statement where the server used ours.
-    fn rename_statement_in_error(&mut self, header: Header) -> Option<Vec<u8>> {
-        let lease = self.server.as_mut()?;
-        let frame = &self.to_client.unscanned()[..header.frame_bytes];
-        for (name, statement) in &self.statements {
-            let Some(ours) = lease.prepared(statement) else {
-                continue;
-            };
-            let quoted = format!("\"{}\"", ours.text());
-            if let Some(at) = memchr::memmem::find(frame, quoted.as_bytes()) {
-                let mut renamed = frame[..=at].to_vec();
-                renamed.extend_from_slice(name);
-                renamed.extend_from_slice(&frame[at + quoted.len() - 1..]);
-                let length = u32::try_from(renamed.len() - 1).unwrap_or(u32::MAX);
-                renamed[1..HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
-                return Some(renamed);
-            }
-        }
-        None
     }
 
     /// Takes back what an error kept from happening.
@@ -201,6 +181,10 @@ impl Session {
                 }
                 Change::Unnamed { name, statement } => {
                     self.statements.insert(name, statement);
+                }
+                Change::Owned { name, statement } => {
+                    self.statements.insert(name, statement);
+                    self.verbatim = false;
                 }
                 Change::Prepared(statement) => lease.forget(&statement),
                 Change::Replaced => {
@@ -262,6 +246,13 @@ impl Session {
         }
         Some(report.to_vec())
     }
+}
+
+/// A frame whose length says how long it has become.
+fn with_length(mut frame: Vec<u8>) -> Vec<u8> {
+    let length = u32::try_from(frame.len() - 1).unwrap_or(u32::MAX);
+    frame[1..HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
+    frame
 }
 
 /// Whether a command changes what a snapshot of the schema holds, or who may see it.

@@ -1,5 +1,6 @@
 //! The client's frames: which pass as they are, which are renamed on the way, and which are not for the server.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -189,7 +190,7 @@ impl Session {
             && self.status != b'E'
             && self.shared.pool_mode != PoolMode::Transaction
         {
-            self.use_own_names(header.tag == tag::QUERY);
+            self.use_own_names(header.tag == tag::QUERY && !self.in_batch);
         }
     }
 
@@ -208,11 +209,16 @@ impl Session {
                 tag::PARSE,
                 &[&name, b"\0", statement.body()],
             );
-            lease.exchange.sent(Sent::Parse, Fate::Swallow);
+            lease.exchange.sent_with(
+                Sent::Parse,
+                Fate::Swallow,
+                Change::Owned { name, statement },
+            );
             self.from_client.insert(&lease.scratch);
         }
         if sync {
-            // Should one of them fail, the Query behind it must not be skipped.
+            // Should one of them fail, the Query behind it must not be skipped. (In a batch it must, as it would be
+            // if what came before it failed.)
             lease.scratch.clear();
             message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
             lease.exchange.sent(Sent::Sync, Fate::Swallow);
@@ -295,6 +301,7 @@ impl Session {
             let Some(lease) = &mut self.server else {
                 return;
             };
+            lease.spoken.note(ours, &name);
             put_parse(&mut lease.scratch, ours.write(&mut [0; 24]), body);
             lease.exchange.sent(Sent::Parse, Fate::Relay);
             self.from_client.insert(&lease.scratch);
@@ -312,6 +319,7 @@ impl Session {
             lease.exchange.sent_with(Sent::Emit, answer, change);
         } else {
             let (ours, evicted) = lease.prepare(&statement);
+            lease.spoken.note(ours, &name);
             put_parse(&mut lease.scratch, ours.write(&mut [0; 24]), body);
             lease.exchange.sent_with(Sent::Parse, Fate::Relay, change);
             self.from_client.insert(&lease.scratch);
@@ -357,13 +365,15 @@ impl Session {
             return self.forward(header, Sent::Bind);
         };
         let prefix = HEADER_BYTES + portal.len() + 1 + name.len() + 1;
+        let name_bytes = name.len();
         let portal = portal.to_vec();
         let marks = Marks::from_bits(statement.marks());
         if self.must_wait_for_status(marks) {
             return Step::Wait;
         }
         self.marks.add(marks);
-        let ours = self.prepared_name(&statement);
+        let name_end = prefix - 1;
+        let ours = self.spoken_name(&statement, name_end - name_bytes..name_end);
         self.open_fence(marks, &portal);
         let Some(lease) = &mut self.server else {
             return Step::Next;
@@ -397,10 +407,12 @@ impl Session {
             self.ensure_unnamed();
             return self.forward(header, Sent::Describe);
         }
+        let name_bytes = name.len();
         let Some(statement) = self.statements.get(name).cloned() else {
             return self.forward(header, Sent::Describe);
         };
-        let ours = self.prepared_name(&statement);
+        let name_start = HEADER_BYTES + 1;
+        let ours = self.spoken_name(&statement, name_start..name_start + name_bytes);
         let Some(lease) = &mut self.server else {
             return Step::Next;
         };
@@ -450,6 +462,25 @@ impl Session {
         let (&kind, rest) = body.split_first()?;
         let (name, _) = split_cstr(rest)?;
         Some((kind, name))
+    }
+
+    /// As [`Self::prepared_name`], for a statement that the frame at the front names there.
+    fn spoken_name(&mut self, statement: &Arc<Statement>, name: Range<usize>) -> StatementName {
+        if let Some(lease) = &mut self.server {
+            if lease.exchange.is_empty() {
+                lease.spoken.clear();
+            }
+            if let Some(ours) = lease.prepared(statement) {
+                lease.spoken.note(ours, &self.from_client.unscanned()[name]);
+                return ours;
+            }
+        }
+        let name = self.from_client.unscanned()[name].to_vec();
+        let ours = self.prepared_name(statement);
+        if let Some(lease) = &mut self.server {
+            lease.spoken.note(ours, &name);
+        }
+        ours
     }
 
     /// The name under which this connection knows a statement, preparing it first if it does not.
