@@ -9,7 +9,7 @@ import sys
 COUNT = "how many customers are from Germany"
 COUNT_SQL = "select count(*) from customers where country = 'Germany'"
 
-COUNT_IN = "how many customers are from $1"
+COUNT_IN = "how many customers in country $1"
 
 GROUPS = "number of customers per country"
 GROUPS_SQL = "select country, count(*) from customers group by country"

@@ -75,7 +75,7 @@ async function asks(client) {
   for (const text of spellings(GROUPS)) {
     assert.deepEqual((await values(client, { text })).sort(), groups, text);
   }
-  const argument = { text: "select * from ask('how many customers are from $1', $1)", values: ["Germany"] };
+  const argument = { text: "select * from ask('how many customers in country $1', $1)", values: ["Germany"] };
   assert.deepEqual(await values(client, argument), count);
   const derived = { text: `select * from (/* ask: ${GROUPS} */) r limit $1`, values: [3] };
   assert.equal((await values(client, derived)).length, 3);

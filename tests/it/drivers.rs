@@ -227,7 +227,7 @@ async fn tokio_postgres_asks() {
             assert_eq!(row.get::<_, i64>(0), count, "{sql}");
         }
     }
-    let argument = "select * from ask('how many customers are from $1', $1)";
+    let argument = "select * from ask('how many customers in country $1', $1)";
     let row = client.query_one(argument, &[&"Germany"]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), count);
     let nonsense = "/* ask: grumble the wibbly flonks */";

@@ -8,6 +8,7 @@
 mod ask_command;
 mod asks;
 mod command_line;
+mod crowd;
 mod demo;
 mod differential;
 mod drivers;
