@@ -2,6 +2,7 @@
 //!
 //! "Customers (clients, buyers) of the shop" names three; "Empty while the parcel is on its way" names none.
 
+use super::english;
 use super::text::words;
 
 /// Words of a name at most; more is a description.
@@ -38,7 +39,9 @@ fn alias(part: &str) -> Option<Vec<String>> {
     }
     let good =
         !name.is_empty() && name.len() <= ALIAS_WORDS_MAX && name.iter().any(|w| w.len() > 2);
-    good.then_some(name)
+    // "The number of the line": "number" does something in questions and is nobody's name.
+    let closed = !english::functions(&name.join(" ")).is_empty();
+    (good && !closed).then_some(name)
 }
 
 #[cfg(test)]
@@ -59,6 +62,7 @@ mod tests {
                 &["order total", "revenue", "sales", "turnover"],
             ),
             ("Whether the link is up", &[]),
+            ("The number of the line within its order", &[]),
         ];
         for (comment, expect) in cases {
             let found: Vec<String> = aliases(comment).iter().map(|a| a.join(" ")).collect();

@@ -268,7 +268,10 @@ impl Lattice {
                 continue;
             }
             let hints = lexicon.hints(&token.stem);
-            if !hints.is_empty() {
+            let named = self.from(start).any(|(_, e)| {
+                matches!(e.kind, Kind::Noun(_) | Kind::Value(_) | Kind::Flag(_)) && e.quality > 0.6
+            });
+            if !hints.is_empty() && !named {
                 let hints = hints.iter().map(|m| (m.clone(), 1.0)).collect();
                 self.push(start, start + 1, Kind::Hint(hints), 0.4);
             }

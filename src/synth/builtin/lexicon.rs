@@ -16,6 +16,9 @@ use super::text::{key, words};
 /// Entries at most; relations and columns come before values.
 const ENTRIES_MAX: usize = 400_000;
 
+/// The quality of a name that only a comment gives.
+const ALIAS: f32 = 0.8;
+
 /// Words of one value that is looked up at most.
 const VALUE_WORDS_MAX: usize = 5;
 
@@ -82,6 +85,7 @@ impl Lexicon {
                 lexicon.add_values(id, column, relation.kind);
             }
         }
+        lexicon.drop_kinds();
         lexicon
     }
 
@@ -180,7 +184,7 @@ impl Lexicon {
         if let Some(comment) = &relation.comment {
             let scale = if is_view { 0.5 } else { 1.0 };
             for alias in comments::aliases(comment) {
-                self.add(&alias, Meaning::Relation(id), 0.8 * scale);
+                self.add(&alias, Meaning::Relation(id), ALIAS * scale);
             }
             self.add_hints(comment, &Meaning::Relation(id));
         }
@@ -224,7 +228,7 @@ impl Lexicon {
                 .any(|k| k.from == id.relation && k.from_columns.contains(&id.column));
             if !refers {
                 for alias in comments::aliases(comment) {
-                    self.add(&strip_units(alias), meaning.clone(), 0.8);
+                    self.add(&strip_units(alias), meaning.clone(), ALIAS);
                 }
             }
             self.add_hints(comment, &meaning);
@@ -286,7 +290,7 @@ impl Lexicon {
                 self.add(&role, Meaning::Role(position), 0.95);
                 if let Some(comment) = &column.comment {
                     for alias in comments::aliases(comment) {
-                        self.add(&alias, Meaning::Role(position), 0.8);
+                        self.add(&alias, Meaning::Role(position), ALIAS);
                     }
                 }
             }
@@ -335,9 +339,27 @@ impl Lexicon {
         );
     }
 
+    /// "Devices: routers and switches" tells kinds of devices, not other names for them: what is a stored value of a
+    /// relation is no name of it.
+    fn drop_kinds(&mut self) {
+        for entries in self.phrases.values_mut() {
+            let kinds: Vec<RelationId> = entries
+                .iter()
+                .filter_map(|e| match e.meaning {
+                    Meaning::Value(id, _) => Some(id.relation),
+                    _ => None,
+                })
+                .collect();
+            entries.retain(|e| match e.meaning {
+                Meaning::Relation(id) => e.quality > ALIAS || !kinds.contains(&id),
+                _ => true,
+            });
+        }
+    }
+
     fn add_hints(&mut self, comment: &str, meaning: &Meaning) {
         for word in words(comment) {
-            if word.len() < 4 || english::functions(&word).contains(&english::Word::Stop) {
+            if word.len() < 2 || english::functions(&word).contains(&english::Word::Stop) {
                 continue;
             }
             let meanings = self.hints.entry(key(&[word])).or_default();

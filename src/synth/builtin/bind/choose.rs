@@ -72,6 +72,9 @@ impl Binder<'_> {
                 Some(binder.nearness(id.relation, owner) + if names_noun { 0.2 } else { 0.0 })
             })
             .cloned()?;
+        // "the manager of Ann" is not called Ann: the name is that of the row which has the manager.
+        let apart = near.is_some_and(|n| lattice.edges[n].end < lattice.edges[edge].start);
+        let owner = owner.filter(|o| o.role.is_none() || !apart);
         Some((self.at_place(id, owner), value))
     }
 

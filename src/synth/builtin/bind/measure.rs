@@ -120,6 +120,7 @@ impl Binder<'_> {
                 let owner = of.map(|edge| self.nouns[&edge]);
                 let (formula, points) = measures::formulas(kind, self.snapshot, &self.domain.roles)
                     .into_iter()
+                    .filter(|(formula, _)| owner.is_none_or(|o| self.is_of(*formula, o)))
                     .map(|(formula, quality)| {
                         let points = quality - 1.0 + self.reach(formula.relation(), owner);
                         (formula, points)
@@ -144,6 +145,16 @@ impl Binder<'_> {
         Some(bound)
     }
 
+    /// Whether a measure is one of these rows: computed on them, or on the lines that they consist of.
+    fn is_of(&self, formula: Formula, owner: Place) -> bool {
+        let lines = || {
+            let way = self.domain.graph.path(formula.relation(), owner.relation);
+            let direct = way.is_some_and(|(steps, _)| matches!(steps[..], [step] if step.forward));
+            direct && matches!(formula, Formula::Product(..))
+        };
+        formula.relation() == owner.relation || lines()
+    }
+
     /// Points lost for joining a measure's relation with everything that the question is about.
     fn reach(&self, relation: RelationId, owner: Option<Place>) -> f32 {
         let graph = &self.domain.graph;
@@ -164,14 +175,12 @@ impl Binder<'_> {
     /// The penalty for aggregating a column so; `None` when it cannot be.
     fn fits(&self, aggregate: Aggregate, id: ColumnId) -> Option<f32> {
         let class = self.snapshot.column(id).class;
+        // Keys are numbers that measure nothing.
+        let number = !roles::is_key(self.snapshot, id) && roles::is_number(self.snapshot, id);
         match aggregate {
-            Aggregate::Sum | Aggregate::Average => {
-                roles::is_number(self.snapshot, id).then(|| self.key_penalty(id))
-            }
+            Aggregate::Sum | Aggregate::Average => number.then_some(0.0),
             Aggregate::Min | Aggregate::Max => {
-                let ordered =
-                    roles::is_number(self.snapshot, id) || roles::is_time(self.snapshot, id);
-                ordered.then(|| self.key_penalty(id))
+                (number || roles::is_time(self.snapshot, id)).then_some(0.0)
             }
             Aggregate::Count | Aggregate::CountDistinct => {
                 (class != TypeClass::Json).then_some(0.0)

@@ -177,6 +177,11 @@ impl Binder<'_> {
             items.extend(exprs);
         }
         if let Some(Ordered::Column(column)) = order {
+            // A row that has many of them has no one place in their order.
+            let way = scope.way(&self.domain.graph, column.place)?;
+            if way.path.iter().any(|s| self.domain.graph.fans_out(*s)) {
+                return None;
+            }
             let (source, _) = self.join(&mut scope, column.place, false)?;
             let descending = self
                 .late
@@ -302,15 +307,15 @@ impl Binder<'_> {
             }
         }
         select.limit = self.sketch.limit.clone();
-        if select.order.is_empty() || select.limit.is_some() {
-            let shown: Vec<Expr> = select
-                .items
-                .iter()
-                .map(|i| i.expr.clone())
-                .filter(|e| !is_aggregate(e))
-                .collect();
-            select.order.extend(shown.into_iter().map(|e| (e, false)));
-        }
+        // One order and no other, whatever the plan: ties go by what is shown.
+        let ordered: Vec<Expr> = select.order.iter().map(|o| o.0.clone()).collect();
+        let shown: Vec<Expr> = select
+            .items
+            .iter()
+            .map(|i| i.expr.clone())
+            .filter(|e| !is_aggregate(e) && !ordered.contains(e))
+            .collect();
+        select.order.extend(shown.into_iter().map(|e| (e, false)));
         Some(self.headed(select))
     }
 

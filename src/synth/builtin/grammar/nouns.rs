@@ -349,6 +349,11 @@ impl Grammar<'_> {
             base.shows.pop();
         }
         let aggregate = match sketch.open.aggregate {
+            // "best selling": the one with the most.
+            Some(end @ (Aggregate::Max | Aggregate::Min)) if kind != Business::Amount => {
+                base.open.superlative = Some(end == Aggregate::Max);
+                Aggregate::Sum
+            }
             Some(Aggregate::Count | Aggregate::CountDistinct) | None => Aggregate::Sum,
             Some(other) => other,
         };
@@ -403,10 +408,18 @@ impl Grammar<'_> {
             all.push(next);
             return all;
         }
-        let mut shown = base.clone();
-        shown.shows.push(Show::Measure(measure.clone()));
-        shown.open.last = Last::Show;
-        all.push(shown);
+        let noun_follows = self
+            .lattice
+            .from(base.at)
+            .any(|(_, e)| matches!(e.kind, Kind::Noun(_)));
+        let end_of_scale = matches!(measure.aggregate, Aggregate::Max | Aggregate::Min);
+        // "highest rated product" asks for the product.
+        if !(end_of_scale && noun_follows) {
+            let mut shown = base.clone();
+            shown.shows.push(Show::Measure(measure.clone()));
+            shown.open.last = Last::Show;
+            all.push(shown);
+        }
         // "product with the highest price": of rows that are asked for, the one at the end of the scale.
         if let (Aggregate::Max | Aggregate::Min, Over::Attribute(attribute)) =
             (measure.aggregate, measure.over)
@@ -417,10 +430,6 @@ impl Grammar<'_> {
                 descending: measure.aggregate == Aggregate::Max,
             });
             next.limit = next.limit.or(Some(Limit::Rows(1)));
-            let noun_follows = self
-                .lattice
-                .from(next.at)
-                .any(|(_, e)| matches!(e.kind, Kind::Noun(_)));
             next.score += if next.shows_noun() {
                 self.weights.superlative_rows
             } else if noun_follows {
