@@ -14,6 +14,8 @@ pub(super) struct Scenario {
     pub(super) parameters: Vec<(String, String)>,
     /// What is sent, in order.
     pub(super) steps: Vec<Step>,
+    /// Whether it is played among neighbours as well.
+    pub(super) is_jostled: bool,
 }
 
 /// Bytes to send, and how long to read before the next step.
@@ -46,6 +48,7 @@ impl Scenario {
             name: name.to_owned(),
             parameters: Vec::new(),
             steps,
+            is_jostled: true,
         }
     }
 }
@@ -110,5 +113,6 @@ fn titled(title: &str) -> Scenario {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
         steps: Vec::new(),
+        is_jostled: true,
     }
 }

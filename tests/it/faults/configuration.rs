@@ -44,7 +44,7 @@ const MISTAKES: [(&str, &[&str]); 16] = [
     ("[nonsense]\nx = 1\n", &["nonsense"]),
     ("[log]\nformat = \"xml\"\n", &["format", "xml", "json"]),
     ("pool = 3\n", &["pool"]),
-    ("[pool\n", &["line 1"]),
+    ("[pool\n", &["not TOML", "1"]),
     (
         "[[provider]]\nname = \"m\"\nkind = \"psychic\"\n",
         &["kind", "psychic", "builtin", "openai"],
