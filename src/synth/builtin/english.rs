@@ -242,7 +242,7 @@ const PHRASES: &[(Word, &str)] = &[
         "a|an|the|of|in|on|at|to|for|from|is|are|was|were|be|been|being|am|do|does|did|done|what|which|who|whom|whose|\
          that|this|these|those|there|here|it|they|them|we|us|our|ours|i|me|my|you|your|please|show|show me|list|give|give me|\
          tell|tell me|find|display|get|fetch|return me|return the|see|look up|would|could|can|will|shall|should|may|might|must|like|want|need|\
-         know|let|have|has|had|having|with|and|all|any|every|some|as|by|also|just|now|currently|\
+         know|let|have|has|had|having|with|and|all|any|every|some|as|by|also|just|now|currently|still|already|yet|\
          what is|what are|what's|who's|who is|who are|list all|show all|many|much|how|located|based|living|live|lives|\
          lived|belong|belongs|belonging|associated|related|regarding|about|into|within|during|when|where|then|than|so|such|\
          respectively|overall|altogether|existing|exist|exists|available in the database|database|table|records|record|rows|row|entries|\

@@ -68,6 +68,7 @@ impl Printer<'_> {
                 self.name_sources(select);
             }
             Predicate::Not(inner) => self.name_in_predicate(inner),
+            Predicate::All(parts) => parts.iter().for_each(|p| self.name_in_predicate(p)),
             Predicate::OneOf(..)
             | Predicate::Is(..)
             | Predicate::Null(..)
@@ -262,6 +263,10 @@ impl Printer<'_> {
                 format!("{} IN ({})", self.expr(expr), self.select(select))
             }
             Predicate::Not(inner) => format!("({}) IS NOT TRUE", self.predicate(inner)),
+            Predicate::All(parts) => {
+                let parts: Vec<String> = parts.iter().map(|p| self.predicate(p)).collect();
+                parts.join(" AND ")
+            }
         }
     }
 }

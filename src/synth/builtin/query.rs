@@ -124,6 +124,8 @@ pub(super) enum Predicate {
     Exists(Box<Select>, bool),
     /// The expression is among the first column of the select.
     In(Expr, Box<Select>),
+    /// Every one of them.
+    All(Vec<Predicate>),
     /// True for no row for which the inner one is true; unknown counts as not true.
     Not(Box<Self>),
 }

@@ -172,6 +172,10 @@ impl Reader<'_> {
                 _ => format!("there are {}", self.inner(select)),
             },
             Predicate::Not(inner) => format!("it is not so that {}", self.predicate(inner)),
+            Predicate::All(parts) => {
+                let parts: Vec<String> = parts.iter().map(|p| self.predicate(p)).collect();
+                parts.join(" and ")
+            }
         }
     }
 

@@ -101,6 +101,7 @@ impl Used {
                 self.select(select);
             }
             Predicate::Not(inner) => self.predicate(inner),
+            Predicate::All(parts) => parts.iter().for_each(|p| self.predicate(p)),
         }
     }
 }

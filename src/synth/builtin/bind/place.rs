@@ -45,14 +45,21 @@ impl Binder<'_> {
                 }
                 (BoundTest::All(parts), negated, None) => {
                     let source = scope.join(self, &way.path, false);
+                    let mut predicates = Vec::new();
                     for part in parts {
-                        for predicate in self.predicates(part, source) {
-                            scope.filter(if negated {
-                                self.negation(predicate)
-                            } else {
-                                predicate
-                            });
-                        }
+                        predicates.extend(self.predicates(part, source));
+                    }
+                    // "not in 2025" is before or after it: all of the span together is turned round.
+                    if negated {
+                        let whole = match predicates.len() {
+                            0 => return None,
+                            1 => predicates.remove(0),
+                            _ => Predicate::All(predicates),
+                        };
+                        predicates = vec![self.negation(whole)];
+                    }
+                    for predicate in predicates {
+                        scope.filter(predicate);
                     }
                 }
                 (BoundTest::Rows, false, None) if narrower.is_empty() => {
