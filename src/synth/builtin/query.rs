@@ -125,7 +125,7 @@ pub(super) enum Predicate {
     /// The expression is among the first column of the select.
     In(Expr, Box<Select>),
     /// Every one of them.
-    All(Vec<Predicate>),
+    All(Vec<Self>),
     /// True for no row for which the inner one is true; unknown counts as not true.
     Not(Box<Self>),
 }
