@@ -6,6 +6,7 @@ mod caller;
 mod limits;
 mod models;
 mod prepared;
+mod session;
 mod settings;
 mod spellings;
 mod transactions;

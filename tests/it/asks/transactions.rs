@@ -2,7 +2,7 @@
 
 use super::{QUESTION, Scene, check_usable, fresh};
 use crate::support::frames::{bind, execute, parse, sync};
-use crate::support::raw::{Raw, sqlstate};
+use crate::support::raw::{Raw, rows, sqlstate};
 
 const COUNT: &str = "SELECT count(*) FROM customers";
 
@@ -156,6 +156,72 @@ async fn a_function_that_lies_about_writing_cannot_write() {
     }
     assert_eq!(client.value("select count(*) from written"), "0");
     assert_eq!(client.value("select is_called from ticket"), "f");
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ask_inside_real_sql_cannot_write_either() {
+    let scene = Scene::with_tables("", LIARS).await;
+    let mut client = scene.client();
+    scene.answers("SELECT lies() FROM customers LIMIT 1");
+    let ask = format!("/* ask: {QUESTION} */");
+    for sql in [
+        format!("select * from ({ask}) r"),
+        format!("with r as ({ask}) select * from r"),
+        format!("select 1; {ask}"),
+        format!("copy ({ask}) to stdout"),
+        format!("explain analyze {ask}"),
+    ] {
+        for answer in [
+            client.query(&sql),
+            client.exchange(&[
+                parse("", sql.as_str(), &[]),
+                bind("", "", &[]),
+                execute("", 0),
+                sync(),
+            ]),
+        ] {
+            assert!(
+                answer.iter().any(|frame| frame.tag == b'E'),
+                "{sql}: {answer:?}"
+            );
+        }
+    }
+    assert_eq!(client.value("select count(*) from written"), "0");
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_ask_goes_on_behind_its_fence() {
+    let scene = Scene::with_tables("", LIARS).await;
+    let mut client = scene.client();
+    let fetch = |count| [execute("p", count), sync()];
+    client.rows("begin");
+    client.send(
+        &[
+            parse("", format!("ask {QUESTION}"), &[]),
+            bind("p", "", &[]),
+        ]
+        .concat(),
+    );
+    assert_eq!(rows(&client.exchange(&fetch(1))).len(), 1);
+    assert_eq!(rows(&client.exchange(&fetch(1))).len(), 1);
+    client.rows("insert into written values (5)");
+    assert_eq!(rows(&client.exchange(&fetch(5))).len(), 1);
+    client.rows("rollback");
+    scene.answers("SELECT CASE WHEN id > 2 THEN lies() ELSE 0 END FROM customers ORDER BY id");
+    client.rows("begin");
+    client.send(
+        &[
+            parse("", format!("ask {}", fresh(1)), &[]),
+            bind("p", "", &[]),
+        ]
+        .concat(),
+    );
+    let answers: Vec<_> = (0..4).flat_map(|_| client.exchange(&fetch(1))).collect();
+    assert!(answers.iter().any(|frame| frame.tag == b'E'), "{answers:?}");
+    client.query("commit");
+    assert_eq!(client.value("select count(*) from written"), "0");
     check_usable(&mut client);
 }
 
