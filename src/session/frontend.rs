@@ -69,6 +69,19 @@ impl Session {
         None
     }
 
+    /// What a name means depends on whether an earlier batch was carried out: only its answer tells.
+    fn must_wait_for_names(&mut self, header: Header) -> bool {
+        if !self.names_in_doubt || self.in_batch {
+            return false;
+        }
+        self.names_in_doubt = !self.owes_nothing();
+        self.names_in_doubt
+            && matches!(
+                header.tag,
+                tag::PARSE | tag::BIND | tag::DESCRIBE | tag::CLOSE
+            )
+    }
+
     fn owes_nothing(&self) -> bool {
         self.server
             .as_ref()
@@ -120,6 +133,9 @@ impl Session {
                 if self.server.is_none() {
                     return Step::Leave(Turn::NeedServer);
                 }
+                if self.must_wait_for_names(header) {
+                    return Step::Wait;
+                }
                 self.before_statement(header, marks);
                 return if header.tag == tag::QUERY {
                     self.forward_query(header, marks)
@@ -131,6 +147,9 @@ impl Session {
         }
         if self.server.is_none() {
             return Step::Leave(Turn::NeedServer);
+        }
+        if self.must_wait_for_names(header) {
+            return Step::Wait;
         }
         match header.tag {
             tag::QUERY => self.forward_query(header, Marks::UNSEEN),
@@ -150,6 +169,7 @@ impl Session {
                 self.close_fence();
                 self.forward(header, Sent::Sync);
                 self.in_batch = false;
+                self.names_in_doubt |= std::mem::take(&mut self.batch_changes_names);
                 Step::Next
             }
             tag::FUNCTION_CALL => {
@@ -244,6 +264,8 @@ impl Session {
             lease.unnamed_owner = 0;
         }
         self.forward(header, Sent::Query);
+        self.names_in_doubt |= marks.contains(Marks::FORGETS_STATEMENTS)
+            || std::mem::take(&mut self.batch_changes_names);
         // PostgreSQL treats a Query as a Sync of what came before it only when that was in error; the answers to
         // both end in a ReadyForQuery either way.
         self.in_batch = false;
@@ -255,6 +277,7 @@ impl Session {
         let Some((name, body)) = split_cstr(&frame[HEADER_BYTES..]) else {
             return malformed("Parse");
         };
+        self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
         if name.is_empty() {
             self.unnamed.remember(body, marks);
             self.marks.add(marks);
@@ -295,6 +318,7 @@ impl Session {
             self.from_client.insert(&lease.scratch);
             return;
         }
+        self.batch_changes_names = true;
         if let Some(existing) = self.statements.get(&name).cloned() {
             // The server itself must refuse the second use of a name, or the transaction would go on.
             let ours = self.prepared_name(&existing);
@@ -372,6 +396,7 @@ impl Session {
             return Step::Wait;
         }
         self.marks.add(marks);
+        self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
         let name_end = prefix - 1;
         let ours = self.spoken_name(&statement, name_end - name_bytes..name_end);
         self.open_fence(marks, &portal);
@@ -442,6 +467,7 @@ impl Session {
             && let Some((name, statement)) = self.statements.remove_entry(name.as_slice())
         {
             // The statement stays prepared for whoever asks for it next.
+            self.batch_changes_names = true;
             self.from_client.discard(header.frame_bytes);
             if let Some(lease) = &mut self.server {
                 lease.exchange.sent_with(

@@ -26,6 +26,9 @@ impl Marks {
     /// The text holds RESET ALL.
     pub(super) const RESET_ALL: Self = Self(1 << 16);
 
+    /// The text speaks of forgetting prepared statements.
+    pub(super) const FORGETS_STATEMENTS: Self = Self(1 << 17);
+
     /// A setting was set, for the session or only perhaps so.
     pub(super) const SET: Self = Self(1 << 4);
     /// LISTEN.
@@ -59,6 +62,10 @@ impl Marks {
 
     pub(super) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    pub(super) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub(super) const fn add(&mut self, other: Self) {

@@ -78,6 +78,10 @@ pub struct Session {
     pub(super) standard_strings: bool,
     /// The session's SQL speaks of prepared statements: their names pass as they are.
     pub(super) verbatim: bool,
+    /// The current batch changes what names of statements mean.
+    pub(super) batch_changes_names: bool,
+    /// A batch or a Query that may change it was sent, and whether it did is not yet known.
+    pub(super) names_in_doubt: bool,
     /// The client has set its application name itself.
     pub(super) application_name_set: bool,
     /// A RESET or DISCARD ALL is being answered: a report of the application name is of the server's own default.
@@ -157,6 +161,8 @@ impl Session {
             encoding_is_utf8: true,
             standard_strings: true,
             verbatim: false,
+            batch_changes_names: false,
+            names_in_doubt: false,
             application_name_set: false,
             resetting: false,
             statements: HashMap::new(),

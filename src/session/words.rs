@@ -90,7 +90,8 @@ fn word(word: &[u8]) -> Marks {
         b'c' if is("currval") => Marks::SEQUENCE,
         b'l' if is("lastval") => Marks::SEQUENCE,
         b'd' if begins("dblink") => Marks::CODE,
-        b'd' if is("deallocate") => Marks::NAMES_STATEMENT,
+        b'd' if is("deallocate") => Marks::NAMES_STATEMENT.with(Marks::FORGETS_STATEMENTS),
+        b'd' if is("discard") => Marks::FORGETS_STATEMENTS,
         b'e' if is("execute") => Marks::NAMES_STATEMENT,
         b'p' if is("prepare") => Marks::NAMES_STATEMENT,
         _ => Marks::default(),
@@ -125,7 +126,11 @@ mod tests {
         check("reset  ALL", Marks::RESET_ALL);
         check("select all x", Marks::default());
         check("EXECUTE p", Marks::NAMES_STATEMENT);
-        check("deallocate prepare p", Marks::NAMES_STATEMENT);
+        check("discard all", Marks::FORGETS_STATEMENTS);
+        check(
+            "deallocate prepare p",
+            Marks::NAMES_STATEMENT.with(Marks::FORGETS_STATEMENTS),
+        );
         check(" begin", Marks::BEGIN);
         check("START transaction", Marks::BEGIN);
     }

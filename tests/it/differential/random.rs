@@ -69,7 +69,7 @@ fn conversation(seed: u64) -> Scenario {
     let mut dice = Dice::new(seed);
     // A statement cannot be prepared anew where a transaction has failed already, so that on another server connection
     // an error there may be another one: half of the conversations open no transaction, and only those are jostled.
-    let is_jostled = seed % 2 == 0;
+    let is_jostled = seed.is_multiple_of(2);
     let mut steps = vec![Step::query("create table rnd (i int primary key)")];
     for _ in 0..STEP_COUNT {
         let mut labels = Vec::new();
