@@ -245,3 +245,60 @@ fn a_silent_client_is_dropped_after_the_login_timeout() {
     half.until_closed();
     assert_eq!(stage.client().value("select 1"), "1");
 }
+
+#[test]
+fn odd_names_and_passwords_are_taken_as_they_are() {
+    let stage = Stage::new("");
+    let mut admin = stage.admin();
+    for (user, password, database) in [
+        ("Odd Röle", "pässwörd ✓ 漢字", "odd \"db\" %20"),
+        ("o'brien", "it's", "d'b"),
+        ("-- ask: x", "; drop role app", "ask: what"),
+        ("a\\b", "c\\d", "e\\f"),
+        (&"x".repeat(63), &"long ".repeat(40), &"y".repeat(63)),
+        ("nfkc", "\u{2168}\u{a0}\u{fb01}", "nfkc"),
+    ] {
+        let (quoted_user, quoted_database) =
+            (user.replace('"', "\"\""), database.replace('"', "\"\""));
+        let quoted_password = password.replace('\'', "''");
+        admin.rows(&format!(
+            "create role \"{quoted_user}\" login password '{quoted_password}'"
+        ));
+        admin.rows(&format!("create database \"{quoted_database}\""));
+        let login = Login {
+            user,
+            password,
+            database,
+            parameters: &[],
+        };
+        let mut client = stage
+            .login(&login)
+            .unwrap_or_else(|error| panic!("{user}: {error:?}"));
+        assert_eq!(
+            client.rows("select current_user, current_database()"),
+            [[Some(user.to_owned()), Some(database.to_owned())]]
+        );
+        let wrong = Login {
+            password: "wrong",
+            ..login
+        };
+        let (direct, proxied) = (refused(stage.direct(&wrong)), refused(stage.login(&wrong)));
+        assert_eq!(direct.field(b'M'), proxied.field(b'M'));
+    }
+}
+
+#[test]
+fn a_replication_connection_is_refused_and_never_pooled() {
+    let stage = Stage::new("");
+    stage.admin().rows("alter role app replication");
+    for value in ["true", "database"] {
+        let login = Login {
+            parameters: &[("replication", value)],
+            ..APP
+        };
+        let error = refused(stage.login(&login));
+        assert_eq!(error.field(b'S').as_deref(), Some("FATAL"));
+        assert_eq!(error.field(b'C').as_deref(), Some("0A000"), "{error:?}");
+    }
+    assert_eq!(stage.client().value("select 1"), "1");
+}

@@ -3,6 +3,7 @@
 mod cancels;
 mod configuration;
 mod disconnects;
+mod flow;
 mod leaks;
 mod logins;
 mod malformed;
