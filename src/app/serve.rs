@@ -18,6 +18,7 @@ use crate::observe::metrics::Metrics;
 use crate::pool::control::ControlPools;
 use crate::pool::registry::Pools;
 use crate::pool::roster::Roster;
+use crate::schema::keeper_book::KeeperBooks;
 use crate::session::login::Door;
 use crate::session::serve::Shared;
 
@@ -69,6 +70,7 @@ pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<
             metrics: metrics.clone(),
             asks,
             directory,
+            keeper_books: KeeperBooks::new(Arc::new(control.clone())),
         }),
         pools: Pools::new(
             settings.upstream.clone(),

@@ -89,6 +89,13 @@ impl Session {
                     self.shared.metrics.transactions.inc();
                     self.ask_state.end_transaction();
                 }
+                if self.status == b'I' {
+                    let is_last = self
+                        .server
+                        .as_ref()
+                        .is_none_or(|lease| lease.exchange.is_empty());
+                    self.made.end(is_last, &self.watch);
+                }
                 if self.schema_changed && self.status == b'I' {
                     self.schema_changed = false;
                     let caller = self.pool.caller();
@@ -101,6 +108,7 @@ impl Session {
                 let command_tag = body.strip_suffix(b"\0").unwrap_or(body);
                 self.marks.add(Marks::of_command_tag(command_tag));
                 self.schema_changed |= changes_schema(command_tag);
+                self.marks.add(self.made.command(command_tag, self.marks));
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),

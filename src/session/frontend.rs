@@ -122,6 +122,9 @@ impl Session {
                 return Step::Next;
             }
             tag::QUERY | tag::PARSE if whole => {
+                if self.watch.is_out_of_date() {
+                    return Step::Leave(Turn::KeepersChanged);
+                }
                 let marks = self.text_marks(header);
                 if marks.contains(Marks::ASK) && self.concerns_us(header) {
                     return if self.owes_nothing() || header.tag == tag::PARSE {
@@ -584,11 +587,12 @@ impl Session {
     fn text_marks(&self, header: Header) -> Marks {
         let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
         match header.tag {
-            tag::QUERY => words::scan(body),
+            tag::QUERY => words::scan(body, self.watch.keepers()),
             _ => match split_cstr(body) {
-                Some((_, rest)) => {
-                    words::scan(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
-                }
+                Some((_, rest)) => words::scan(
+                    &rest[..memchr::memchr(0, rest).unwrap_or(rest.len())],
+                    self.watch.keepers(),
+                ),
                 None => Marks::default(),
             },
         }

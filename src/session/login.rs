@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 
+use super::keepers::KeeperWatch;
 use super::serve::{Session, Shared};
 use crate::access;
 use crate::access::settings::Method;
@@ -14,7 +15,7 @@ use crate::pool::control::ControlPools;
 use crate::pool::lease::{LeaseError, Pool};
 use crate::pool::registry::Pools;
 use crate::pool::roster::{Entry, Roster};
-use crate::pool::settings::UpstreamSettings;
+use crate::pool::settings::{PoolMode, UpstreamSettings};
 use crate::wire::client::{self, LoginError};
 use crate::wire::message;
 use crate::wire::scram::{Keys, Verifier};
@@ -102,6 +103,7 @@ impl Door {
                     stream,
                     admitted.entry,
                     admitted.pool,
+                    admitted.watch,
                     admitted.application_name,
                     &admitted.welcome,
                 ))
@@ -155,6 +157,14 @@ impl Door {
             .set(credentials(keys, upstream, &caller.role));
         let welcome = pool.welcome().await.map_err(|error| refused(&error))?;
 
+        let watch = match self.shared.pool_mode {
+            PoolMode::Auto => {
+                let books = &self.shared.keeper_books;
+                KeeperWatch::new(books.book(&caller.upstream, &caller.database)).await
+            }
+            PoolMode::Transaction | PoolMode::Session => KeeperWatch::default(),
+        };
+
         let application_name = startup.parameter("application_name").map(clean_ascii);
         let entry = self.roster.enter();
         message::put_authentication_ok(&mut out);
@@ -172,6 +182,7 @@ impl Door {
         Ok(Admitted {
             entry,
             pool,
+            watch,
             application_name: application_name.map(Into::into),
             welcome,
         })
@@ -227,6 +238,7 @@ impl Door {
 struct Admitted {
     entry: Entry,
     pool: Arc<Pool>,
+    watch: KeeperWatch,
     application_name: Option<Arc<str>>,
     welcome: Arc<[(String, String)]>,
 }

@@ -7,6 +7,7 @@
 mod ask;
 mod backend;
 mod frontend;
+mod keepers;
 mod lease;
 pub mod login;
 mod marks;

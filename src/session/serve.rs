@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 
 use super::ask::AskState;
+use super::keepers::{KeeperWatch, Made};
 use super::lease::LeaseFailure;
 use super::marks::Marks;
 use crate::access::directory::Directory;
@@ -23,6 +24,7 @@ use crate::pool::lease::{Lease, Pool};
 use crate::pool::roster::{Dismissal, Entry, Ticket};
 use crate::pool::settings::PoolMode;
 use crate::pool::statement::Statement;
+use crate::schema::keeper_book::KeeperBooks;
 use crate::synth::chain::Chain;
 use crate::wire::buffer::Buffer;
 use crate::wire::frame::{Header, tag};
@@ -39,6 +41,8 @@ pub struct Shared {
     pub asks: Pipeline<Chain>,
     /// Is told when a schema changes, and knows what it holds.
     pub directory: Directory,
+    /// Know which functions keep session state.
+    pub keeper_books: KeeperBooks,
 }
 
 /// One client that has logged in.
@@ -51,6 +55,8 @@ pub struct Session {
     pub(super) to_client: Buffer,
     pub(super) pool: Arc<Pool>,
     pub(super) server: Option<Lease>,
+    /// Which functions keep session state.
+    pub(super) watch: KeeperWatch,
     entry: Entry,
 
     /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
@@ -61,6 +67,8 @@ pub struct Session {
     pub(super) discarding: bool,
     /// The current transaction has changed the schema.
     pub(super) schema_changed: bool,
+    /// What the current transaction made that may keep session state.
+    pub(super) made: Made,
     /// The server has said farewell; nothing of ours need follow.
     pub(super) server_farewell: bool,
     /// What the current transaction did that matters, or the session while it is pinned.
@@ -109,6 +117,8 @@ pub(super) enum Turn {
     NeedServer,
     /// The frame at the front is, or holds, an ask or a setting of ours.
     Ask,
+    /// The schema has changed, and which functions keep session state has to be read again.
+    KeepersChanged,
     /// Nothing is owed and no transaction is open.
     TransactionEnded,
     /// The client said goodbye.
@@ -135,6 +145,7 @@ impl Session {
         client: Stream,
         entry: Entry,
         pool: Arc<Pool>,
+        watch: KeeperWatch,
         application_name: Option<Arc<str>>,
         welcome: &[(String, String)],
     ) -> Self {
@@ -146,11 +157,13 @@ impl Session {
             to_client: Buffer::default(),
             pool,
             server: None,
+            watch,
             entry,
             status: b'I',
             in_batch: false,
             discarding: false,
             schema_changed: false,
+            made: Made::default(),
             server_farewell: false,
             marks: Marks::default(),
             pinned: false,
@@ -193,6 +206,10 @@ impl Session {
                     Err(LeaseFailure::Gone(gone)) => Some(Err(gone)),
                 },
                 Ok(Turn::Ask) => self.ask().await.err().map(Err),
+                Ok(Turn::KeepersChanged) => {
+                    self.watch.settle().await;
+                    None
+                }
                 Ok(Turn::TransactionEnded) => {
                     self.end_transaction();
                     None

@@ -4,10 +4,16 @@
 //! costs a little sharing (or, for `ask`, a closer look) and a miss would be a defect.
 
 use super::marks::Marks;
+use crate::schema::keepers::Keepers;
+use crate::schema::state_words::{Kept, is_word_byte, kept_by};
 
-/// Marks of the words in `sql`, in any encoding that keeps ASCII letters where they are.
-pub(super) fn scan(sql: &[u8]) -> Marks {
+/// Marks of the words in `sql`, in any encoding that keeps ASCII letters where they are; the keepers' names are among
+/// the words looked for, where the database has any.
+pub(super) fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
     let mut marks = Marks::default();
+    if keepers.is_some_and(|keepers| keepers.behind_every_statement) {
+        marks.add(Marks::CODE);
+    }
     let mut first = true;
     let mut last: &[u8] = b"";
     let mut at = 0;
@@ -28,6 +34,11 @@ pub(super) fn scan(sql: &[u8]) -> Marks {
             }
         }
         last = &sql[start..at];
+        if let Some(keepers) = keepers
+            && keepers.has(last)
+        {
+            marks.add(Marks::CODE);
+        }
         if first {
             first = false;
             if sql[start..at].eq_ignore_ascii_case(b"begin")
@@ -50,7 +61,7 @@ static CLASS: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let c = byte as u8;
-        if c.is_ascii_alphanumeric() || c == b'_' || c == b'$' || c >= 0x80 {
+        if is_word_byte(c) {
             class[byte] = WORD;
         }
         if matches!(
@@ -64,37 +75,25 @@ static CLASS: [u8; 256] = {
     class
 };
 
-/// Names of functions and keywords that leave something behind on a connection.
-///
-/// # Source
-/// PostgreSQL manual: "System Administration Functions" (set_config, advisory locks), "Sequence Manipulation
-/// Functions", "Random Functions" (setseed), "CREATE TABLE" (TEMP), "DECLARE" (WITH HOLD), and dblink's own chapter.
+/// What a word says of the statement it stands in.
 fn word(word: &[u8]) -> Marks {
     let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-    let begins = |name: &str| {
-        word.get(..name.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
-    };
     match word[0].to_ascii_lowercase() {
         b'a' if is("ask") => Marks::ASK,
         b'a' if is("all") => Marks::RESET_ALL,
-        b't' if is("temp") || is("temporary") => Marks::TEMPORARY,
-        b'p' if begins("pg_temp") => Marks::TEMPORARY,
-        b'p' if begins("pg_advisory_lock") || begins("pg_try_advisory_lock") => {
-            Marks::ADVISORY_LOCK
-        }
-        b'h' if is("hold") => Marks::HOLD,
-        b's' if is("set_config") || is("setseed") => Marks::SET,
-        b's' if is("setval") => Marks::SEQUENCE,
-        b'n' if is("nextval") => Marks::SEQUENCE,
-        b'c' if is("currval") => Marks::SEQUENCE,
-        b'l' if is("lastval") => Marks::SEQUENCE,
-        b'd' if begins("dblink") => Marks::CODE,
         b'd' if is("deallocate") => Marks::NAMES_STATEMENT.with(Marks::FORGETS_STATEMENTS),
         b'd' if is("discard") => Marks::FORGETS_STATEMENTS,
         b'e' if is("execute") => Marks::NAMES_STATEMENT,
         b'p' if is("prepare") => Marks::NAMES_STATEMENT,
-        _ => Marks::default(),
+        _ => match kept_by(word) {
+            None => Marks::default(),
+            Some(Kept::Setting) => Marks::SET,
+            Some(Kept::Temporary) => Marks::TEMPORARY,
+            Some(Kept::AdvisoryLock) => Marks::ADVISORY_LOCK,
+            Some(Kept::Hold) => Marks::HOLD,
+            Some(Kept::Sequence) => Marks::SEQUENCE,
+            Some(Kept::Code) => Marks::CODE,
+        },
     }
 }
 
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     fn check(sql: &str, expect: Marks) {
-        assert_eq!(scan(sql.as_bytes()), expect, "{sql}");
+        assert_eq!(scan(sql.as_bytes(), None), expect, "{sql}");
     }
 
     #[test]
@@ -153,7 +152,19 @@ mod tests {
 
     #[test]
     fn any_bytes_are_scanned() {
-        assert_eq!(scan(b"\xff\xfe ask \x80"), Marks::ASK);
-        assert_eq!(scan(b"\xe4sk ask\xe4"), Marks::default());
+        assert_eq!(scan(b"\xff\xfe ask \x80", None), Marks::ASK);
+        assert_eq!(scan(b"\xe4sk ask\xe4", None), Marks::default());
+    }
+
+    #[test]
+    fn names_of_keepers_are_found_in_any_case_and_place() {
+        let keepers = Keepers::of_names(["Remember_Me"]);
+        for (sql, expect) in [
+            ("select REMEMBER_me(1)", Marks::CODE),
+            ("select * from app.\"Remember_Me\"", Marks::CODE),
+            ("select remember_me2()", Marks::default()),
+        ] {
+            assert_eq!(scan(sql.as_bytes(), Some(&keepers)), expect, "{sql}");
+        }
     }
 }

@@ -1,0 +1,181 @@
+//! Reads from the catalog what [`super::keepers`] decides on. Nothing of a user's is executed or planned.
+
+use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
+
+use super::keepers::{self, Call, Code, Keepers, Kind};
+use super::queries;
+
+/// A longer body is not read: its function counts as a keeper.
+const SOURCE_BYTES_MAX: usize = 256 * 1024;
+
+/// Bodies are read up to so many bytes in sum, the shortest first.
+const SOURCES_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A parse tree is many times the length of the text it stands for.
+const TREE_BYTES_MAX: usize = 32 * SOURCE_BYTES_MAX;
+
+/// The first version with bodies that are kept as parse trees.
+const SQL_BODIES_SINCE: i32 = 140_000;
+
+/// Reads a database's keepers.
+///
+/// # Errors
+/// When the connection is lost or the server refuses.
+pub(in crate::schema) async fn load(client: &mut Client) -> Result<Keepers, tokio_postgres::Error> {
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await?;
+    transaction.batch_execute(queries::SETTINGS).await?;
+    let codes = codes(&transaction).await?;
+    let calls = if codes.iter().any(Code::is_keeper) {
+        let rows = transaction.query_typed(CALLS, &[]).await?;
+        rows.iter().map(call_of).collect::<Result<_, _>>()?
+    } else {
+        Vec::new()
+    };
+    transaction.commit().await?;
+    Ok(keepers::find(&codes, &calls))
+}
+
+async fn codes(transaction: &Transaction<'_>) -> Result<Vec<Code>, tokio_postgres::Error> {
+    let version: i32 = transaction
+        .query_typed_one(
+            "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4",
+            &[],
+        )
+        .await?
+        .try_get(0)?;
+    let rows = transaction
+        .query_typed(&functions(version >= SQL_BODIES_SINCE), &[])
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Code {
+                oid: row.try_get(0)?,
+                name: row.try_get(1)?,
+                language: row.try_get(2)?,
+                source: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+fn call_of(row: &Row) -> Result<Call, tokio_postgres::Error> {
+    let kind = |letter: &str| match letter {
+        "f" => Kind::Function,
+        "r" => Kind::Relation,
+        "d" => Kind::Domain,
+        "e" => Kind::EventTrigger,
+        _ => Kind::Nameless,
+    };
+    Ok(Call {
+        caller: (kind(row.try_get(0)?), row.try_get(1)?),
+        caller_name: row.try_get(2)?,
+        called: (kind(row.try_get(3)?), row.try_get(4)?),
+    })
+}
+
+/// Functions that did not come with the server: oid, name, language, body. Those in C have no body to read.
+fn functions(has_sql_bodies: bool) -> String {
+    let (sql_body, sql_body_bytes) = if has_sql_bodies {
+        (
+            "pg_catalog.pg_get_function_sqlbody(s.oid)",
+            "pg_catalog.octet_length(p.prosqlbody::pg_catalog.text)",
+        )
+    } else {
+        ("NULL", "NULL::pg_catalog.int4")
+    };
+    format!(
+        r"
+    SELECT s.oid, s.proname, s.lanname,
+           CASE WHEN s.lanname NOT IN ('c', 'internal')
+                 AND s.source_bytes <= {SOURCE_BYTES_MAX}
+                 AND coalesce(s.tree_bytes, 0) <= {TREE_BYTES_MAX}
+                 AND s.source_bytes_so_far <= {SOURCES_BYTES_MAX}
+                THEN coalesce({sql_body}, s.prosrc) END
+    FROM (SELECT p.oid, p.proname, l.lanname, p.prosrc,
+                 pg_catalog.octet_length(p.prosrc) AS source_bytes,
+                 {sql_body_bytes} AS tree_bytes,
+                 pg_catalog.sum(pg_catalog.octet_length(p.prosrc))
+                     OVER (ORDER BY pg_catalog.octet_length(p.prosrc), p.oid) AS source_bytes_so_far
+          FROM pg_catalog.pg_proc p
+          JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+          WHERE p.oid >= 16384) s"
+    )
+}
+
+/// What may run what: kind, oid and name of the caller, kind and oid of the called.
+///
+/// Views and rules, triggers, defaults, checks, policies and expression indexes count as their relation, a domain's
+/// checks as the domain. A foreign key that acts on its own table runs that one's triggers when the table it refers to
+/// changes, and so does a parent in an inheritance tree those of its children.
+const CALLS: &str = r"
+    WITH dependency (kind, oid, refclassid, refobjid) AS (
+        SELECT 'r', w.ev_class, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+        UNION ALL
+        SELECT 'r', t.tgrelid, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_trigger t ON t.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+        UNION ALL
+        SELECT 'r', a.adrelid, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef a ON a.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+          AND d.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass
+        UNION ALL
+        SELECT CASE WHEN k.conrelid <> 0 THEN 'r' ELSE 'd' END,
+               CASE WHEN k.conrelid <> 0 THEN k.conrelid ELSE k.contypid END, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_constraint k ON k.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+          AND k.contype <> 'f'
+        UNION ALL
+        SELECT 'r', p.polrelid, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_policy p ON p.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass
+        UNION ALL
+        SELECT 'r', coalesce(x.indrelid, d.objid), d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+          AND d.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass
+        UNION ALL
+        SELECT CASE d.classid WHEN 'pg_catalog.pg_proc'::pg_catalog.regclass THEN 'f'
+                              WHEN 'pg_catalog.pg_type'::pg_catalog.regclass THEN 'd'
+                              WHEN 'pg_catalog.pg_event_trigger'::pg_catalog.regclass THEN 'e'
+                              ELSE 'o' END,
+               d.objid, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend d
+        WHERE d.classid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
+                            'pg_catalog.pg_event_trigger'::pg_catalog.regclass,
+                            'pg_catalog.pg_operator'::pg_catalog.regclass,
+                            'pg_catalog.pg_cast'::pg_catalog.regclass)
+           OR (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+               AND EXISTS (SELECT FROM pg_catalog.pg_type y WHERE y.oid = d.objid AND y.typtype = 'd'))
+    ), call (kind, oid, called_kind, called) AS (
+        SELECT d.kind, d.oid,
+               CASE d.refclassid WHEN 'pg_catalog.pg_proc'::pg_catalog.regclass THEN 'f'
+                                 WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN 'r'
+                                 WHEN 'pg_catalog.pg_type'::pg_catalog.regclass THEN 'd'
+                                 ELSE 'o' END,
+               d.refobjid
+        FROM dependency d
+        WHERE d.refobjid >= 16384
+          AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
+                               'pg_catalog.pg_class'::pg_catalog.regclass,
+                               'pg_catalog.pg_type'::pg_catalog.regclass,
+                               'pg_catalog.pg_operator'::pg_catalog.regclass)
+        UNION
+        SELECT 'r', k.confrelid, 'r', k.conrelid
+        FROM pg_catalog.pg_constraint k
+        WHERE k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+        UNION
+        SELECT 'r', i.inhparent, 'r', i.inhrelid FROM pg_catalog.pg_inherits i
+    )
+    SELECT c.kind, c.oid, coalesce(r.relname, y.typname, '')::pg_catalog.text, c.called_kind, c.called
+    FROM call c
+    LEFT JOIN pg_catalog.pg_class r ON c.kind = 'r' AND r.oid = c.oid
+    LEFT JOIN pg_catalog.pg_type y ON c.kind = 'd' AND y.oid = c.oid
+    WHERE (c.kind, c.oid) <> (c.called_kind, c.called)";
