@@ -2,14 +2,18 @@
 //!
 //! Owns the decisions about a client's frames (plain, ask, setting), the bookkeeping of its prepared statements, and
 //! the rules by which a connection goes back to its pool. Never parses plain SQL: one scan over its words is all.
-//! Start with [`serve`], which holds the loop; [`frontend`] and [`backend`] look at the frames of either side.
+//! Start with [`serve`], which holds the loop; `frontend` and `backend` look at the frames of either side.
+
+pub mod login;
+pub mod serve;
 
 mod ask;
 mod backend;
+mod extended;
+mod fenced;
 mod frontend;
 mod keepers;
 mod lease;
-pub mod login;
 mod marks;
-pub mod serve;
+mod statements;
 mod words;

@@ -15,6 +15,7 @@ use super::ask::AskState;
 use super::keepers::{KeeperWatch, Made};
 use super::lease::LeaseFailure;
 use super::marks::Marks;
+use super::statements::Unnamed;
 use crate::access::directory::Directory;
 use crate::ask::pipeline::Pipeline;
 use crate::ask::session_settings::SessionSettings;
@@ -98,16 +99,6 @@ pub struct Session {
     pub(super) statements: HashMap<Box<[u8]>, Arc<Statement>>,
     pub(super) unnamed: Unnamed,
     pub(super) ask_state: Box<AskState>,
-}
-
-/// The client's unnamed statement.
-#[derive(Debug, Default)]
-pub(super) struct Unnamed {
-    /// Body of its Parse behind the name; empty when there is none.
-    pub(super) body: Vec<u8>,
-    /// The mark that a connection holding it bears; 0 when there is none.
-    pub(super) mark: u64,
-    pub(super) marks: Marks,
 }
 
 /// Why the loop has to leave the relay.
