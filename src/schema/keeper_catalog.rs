@@ -4,6 +4,7 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::keepers::{self, Call, Code, Keepers, Kind};
 use super::queries;
+use super::state_words::{Kept, kept_by};
 
 /// A longer body is not read: its function counts as a keeper.
 const SOURCE_BYTES_MAX: usize = 256 * 1024;
@@ -30,12 +31,13 @@ pub(in crate::schema) async fn load(client: &mut Client) -> Result<Keepers, toki
         .await?;
     transaction.batch_execute(queries::SETTINGS).await?;
     let codes = codes(&transaction).await?;
-    let calls = if codes.iter().any(Code::is_keeper) {
+    let mut calls = direct_calls(&transaction).await?;
+    if !calls.is_empty() || codes.iter().any(Code::is_keeper) {
         let rows = transaction.query_typed(CALLS, &[]).await?;
-        rows.iter().map(call_of).collect::<Result<_, _>>()?
-    } else {
-        Vec::new()
-    };
+        for row in &rows {
+            calls.push(call_of(row)?);
+        }
+    }
     transaction.commit().await?;
     Ok(keepers::find(&codes, &calls))
 }
@@ -63,12 +65,32 @@ async fn codes(transaction: &Transaction<'_>) -> Result<Vec<Code>, tokio_postgre
         .collect()
 }
 
+/// Relations and domains that call one of the server's own functions that keep state, which no dependency tells of.
+async fn direct_calls(transaction: &Transaction<'_>) -> Result<Vec<Call>, tokio_postgres::Error> {
+    let (mut any, mut no_sequence) = (Vec::new(), Vec::new());
+    for row in transaction.query_typed(SERVER_FUNCTIONS, &[]).await? {
+        let (oid, name): (u32, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let kept = kept_by(name.as_bytes());
+        any.extend(kept.map(|_| oid.to_string()));
+        no_sequence.extend(
+            kept.filter(|kept| *kept != Kept::Sequence)
+                .map(|_| oid.to_string()),
+        );
+    }
+    let (any, no_sequence) = (any.join("|"), no_sequence.join("|"));
+    let rows = transaction
+        .query_typed(&direct(&any, &no_sequence), &[])
+        .await?;
+    rows.iter().map(call_of).collect()
+}
+
 fn call_of(row: &Row) -> Result<Call, tokio_postgres::Error> {
     let kind = |letter: &str| match letter {
         "f" => Kind::Function,
         "r" => Kind::Relation,
         "d" => Kind::Domain,
         "e" => Kind::EventTrigger,
+        "s" => Kind::Server,
         _ => Kind::Nameless,
     };
     Ok(Call {
@@ -104,6 +126,36 @@ fn functions(has_sql_bodies: bool) -> String {
           FROM pg_catalog.pg_proc p
           JOIN pg_catalog.pg_language l ON l.oid = p.prolang
           WHERE p.oid >= 16384) s"
+    )
+}
+
+/// The server's own functions that do anything at all.
+const SERVER_FUNCTIONS: &str = r"
+    SELECT p.oid, p.proname FROM pg_catalog.pg_proc p WHERE p.oid < 16384 AND p.provolatile = 'v'";
+
+/// As [`CALLS`], of these functions of the server's own, whose oids are joined by `|`. A default that takes the next
+/// number of a sequence is what every serial column has, and no reason to keep its table's users apart.
+fn direct(any: &str, no_sequence: &str) -> String {
+    format!(
+        r"
+    SELECT 'r', w.ev_class, c.relname::pg_catalog.text, 's', 0::pg_catalog.oid
+    FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class c ON c.oid = w.ev_class
+    WHERE w.ev_class >= 16384 AND w.ev_action::pg_catalog.text ~ ':funcid ({any}) '
+    UNION ALL
+    SELECT 'r', a.adrelid, c.relname::pg_catalog.text, 's', 0::pg_catalog.oid
+    FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_class c ON c.oid = a.adrelid
+    WHERE a.adbin::pg_catalog.text ~ ':funcid ({no_sequence}) '
+    UNION ALL
+    SELECT 'r', p.polrelid, c.relname::pg_catalog.text, 's', 0::pg_catalog.oid
+    FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+    WHERE pg_catalog.concat(p.polqual::pg_catalog.text, p.polwithcheck::pg_catalog.text) ~ ':funcid ({any}) '
+    UNION ALL
+    SELECT CASE WHEN c.oid IS NULL THEN 'd' ELSE 'r' END, coalesce(c.oid, k.contypid),
+           coalesce(c.relname, y.typname)::pg_catalog.text, 's', 0::pg_catalog.oid
+    FROM pg_catalog.pg_constraint k
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    LEFT JOIN pg_catalog.pg_type y ON y.oid = k.contypid
+    WHERE k.contype = 'c' AND k.oid >= 16384 AND k.conbin::pg_catalog.text ~ ':funcid ({any}) '"
     )
 }
 

@@ -87,6 +87,8 @@ pub(in crate::schema) enum Kind {
     /// An operator or a cast, which a statement need not name by a word.
     Nameless,
     EventTrigger,
+    /// The functions of the server's own that keep state, all as one.
+    Server,
 }
 
 /// Something in the catalog.
@@ -144,6 +146,7 @@ pub(in crate::schema) fn find(codes: &[Code], calls: &[Call]) -> Keepers {
         .iter()
         .filter(|code| code.is_keeper())
         .map(|code| (Kind::Function, code.oid))
+        .chain([(Kind::Server, 0)])
         .collect();
     let mut found: HashSet<Object> = pending.iter().copied().collect();
     while let Some(object) = pending.pop() {
@@ -241,6 +244,7 @@ mod tests {
             call((Kind::Relation, 10), "Orders", (Kind::Function, 1)),
             call((Kind::Relation, 11), "orders_view", (Kind::Relation, 10)),
             call((Kind::Relation, 12), "other", (Kind::Function, 3)),
+            call((Kind::Relation, 15), "direct", (Kind::Server, 0)),
             call((Kind::Domain, 13), "checked", (Kind::Function, 1)),
             call((Kind::Relation, 14), "with domain", (Kind::Domain, 13)),
         ];
@@ -251,6 +255,7 @@ mod tests {
                 "keep",
                 "orders",
                 "orders_view",
+                "direct",
                 "insert_orders",
                 "checked",
                 "domain",

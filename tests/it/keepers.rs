@@ -26,6 +26,9 @@ const SCHEMA: &str = "
     create trigger noting before insert on noted for each row execute function on_insert();
     create view noted_view as select * from noted;
     create view remembering as select remember() as r;
+    create view direct as select set_config('my.trace', 'left', false) as r;
+    create table direct_default (i serial, t text default set_config('my.trace', 'left', false));
+    create table numbered (i serial);
     create view above as select * from remembering;
     create table filled (i int, t text default remember());
     create domain checked as int check (remember() is not null);
@@ -55,7 +58,7 @@ const TABLE: &str = "select coalesce(to_regclass('scratch')::text, '')";
 const CHANNEL: &str = "select count(*) from pg_listening_channels()";
 
 /// What makes a trace, what sees it, what that gives then, and what it gives where there is none.
-const TRACES: [(&str, &str, &str, &str); 15] = [
+const TRACES: [(&str, &str, &str, &str); 17] = [
     ("select remember()", SETTING, "left", ""),
     ("select app.public.REMEMBER()", SETTING, "left", ""),
     ("select remember_by_hand()", SETTING, "left", ""),
@@ -66,6 +69,8 @@ const TRACES: [(&str, &str, &str, &str); 15] = [
     ("insert into noted values (1)", SETTING, "left", ""),
     ("insert into noted_view values (1)", SETTING, "left", ""),
     ("select * from remembering", SETTING, "left", ""),
+    ("select * from direct", SETTING, "left", ""),
+    ("insert into direct_default values (1)", SETTING, "left", ""),
     ("select * from above", SETTING, "left", ""),
     ("insert into filled values (1)", SETTING, "left", ""),
     ("insert into of_checked values (1)", SETTING, "left", ""),
@@ -143,6 +148,7 @@ fn functions_that_leave_nothing_behind_pin_nothing() {
     let (mut first, mut second) = (stage.client(), stage.client());
     for sql in [
         "select harmless(1)",
+        "insert into numbered default values",
         "insert into watched values (1)",
         "select * from harmless_view",
         "update plain set i = 2",
