@@ -248,7 +248,7 @@ const PHRASES: &[(Word, &str)] = &[
          respectively|overall|altogether|existing|exist|exists|available in the database|database|table|records|record|rows|row|entries|\
          did we have|do we have|we have|are there|is there|were there|place|happened|happen|take|took|occurred|made|make|\
          work|works|working|worked|come|comes|coming|came|go|goes|contain|contains|containing|include|includes|including|\
-         using|use|used|each|information|info|details|detail|data|if|its|their|his|her",
+         using|use|used|information|info|details|detail|data|if|its|their|his|her",
     ),
     (
         Word::Count,

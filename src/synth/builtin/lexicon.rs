@@ -207,7 +207,10 @@ impl Lexicon {
                 meaning.clone(),
                 if key { 0.3 } else { 0.6 },
             );
-            self.add(&core[..1], meaning.clone(), if key { 0.2 } else { 0.35 });
+            // "customer" alone is the row that `customer_id` points to, and never the number.
+            if !(key && points_at_rows(snapshot, id, &core)) {
+                self.add(&core[..1], meaning.clone(), if key { 0.2 } else { 0.35 });
+            }
             // The relation's own name before a column's says nothing new: "customer_name" of customers.
             let own: Vec<String> = words(&snapshot.relation(id.relation).name);
             if own.last().is_some_and(|w| key_of(w) == key_of(&core[0])) {
@@ -368,6 +371,20 @@ impl Lexicon {
             }
         }
     }
+}
+
+/// Whether a key column is declared to reference rows, or named for a relation whose rows it could only reference.
+fn points_at_rows(snapshot: &Snapshot, id: ColumnId, name: &[String]) -> bool {
+    let declared = snapshot
+        .foreign_keys
+        .iter()
+        .any(|k| k.from == id.relation && k.from_columns.contains(&id.column));
+    let thing = key(&name[..name.len() - 1]);
+    declared
+        || snapshot
+            .relations
+            .iter()
+            .any(|r| key(&words(&r.name)) == thing)
 }
 
 fn key_of(word: &str) -> String {

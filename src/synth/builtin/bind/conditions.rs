@@ -152,6 +152,10 @@ impl Binder<'_> {
                 let column = self.column(*attribute, near, |b, id| {
                     roles::is_time(b.snapshot, id).then(|| b.may_be_missing(id) * 0.2)
                 })?;
+                // What is always filled in always happened: "never" would be said of other rows.
+                if condition.negated && self.snapshot.column(column.id).not_null {
+                    return None;
+                }
                 one(column, Part::Null(column.id, false))
             }
             Test::Like(attribute, affix, text) => {

@@ -182,6 +182,8 @@ impl Binder<'_> {
             Aggregate::Min | Aggregate::Max => {
                 (number || roles::is_time(self.snapshot, id)).then_some(0.0)
             }
+            // "how many copies" adds up or counts rows, and nobody has said which.
+            Aggregate::Count | Aggregate::CountDistinct if number && !self.sketch.distinct => None,
             Aggregate::Count | Aggregate::CountDistinct => {
                 (class != TypeClass::Json).then_some(0.0)
             }

@@ -243,9 +243,16 @@ impl Binder<'_> {
                         .clone()
                         .map(|m| Predicate::Compare(column(*id), comparison, Expr::Date(m)))
                 };
+                // "between $1 and $2" includes what is given for both.
+                let closed = span.from.is_some() && matches!(span.until, Some(Moment::Param(_)));
+                let until = if closed {
+                    Comparison::LessOrEqual
+                } else {
+                    Comparison::Less
+                };
                 [
                     bound(&span.from, Comparison::GreaterOrEqual),
-                    bound(&span.until, Comparison::Less),
+                    bound(&span.until, until),
                 ]
                 .into_iter()
                 .flatten()

@@ -3,7 +3,7 @@
 use crate::schema::snapshot::{ColumnId, RelationId, TypeClass};
 use crate::synth::builtin::query::{Aggregate, Expr, Item, Limit, Rows, Select, Source, TimeUnit};
 use crate::synth::builtin::roles;
-use crate::synth::builtin::sketch::{Group, Operand, OrderBy, Show};
+use crate::synth::builtin::sketch::{Group, Operand, OrderBy, Show, Test};
 use crate::synth::builtin::text;
 
 use super::measure::BoundMeasure;
@@ -76,12 +76,22 @@ impl Binder<'_> {
                 let (measures, others): (Vec<_>, Vec<_>) = shown
                     .into_iter()
                     .partition(|s| matches!(s, Shown::Measure(_)));
+                // Nobody groups by a number without saying so: "total revenue" is one thing.
+                if others.iter().any(|s| self.is_quantity(s)) {
+                    return None;
+                }
                 keys.extend(others);
                 self.aggregated(root, &keys, measures, order)
             }
             None if keys.is_empty() => self.list(&shown, order),
             None => None,
         }
+    }
+
+    /// Whether something shown is a number that measures.
+    fn is_quantity(&self, shown: &Shown) -> bool {
+        matches!(shown, Shown::Column(c)
+            if roles::is_number(self.snapshot, c.id) && !roles::is_key(self.snapshot, c.id))
     }
 
     fn shown(&mut self, show: &Show) -> Option<Shown> {
@@ -144,6 +154,9 @@ impl Binder<'_> {
         if by_measure {
             return Some(());
         }
+        if self.sketch.groups.iter().any(|g| self.narrows(g)) {
+            return None;
+        }
         let measure = match shown.pop()? {
             Shown::Rows { place, .. } if place.role.is_none() => {
                 BoundMeasure::count(place.relation)
@@ -162,6 +175,20 @@ impl Binder<'_> {
         };
         shown.push(Shown::Measure(measure));
         Some(())
+    }
+
+    /// "books by author $1", "books by authors from Russia": the noun after "by" says whose, not what to count by.
+    fn narrows(&self, group: &Group) -> bool {
+        let Group::Noun(edge) = group else {
+            return false;
+        };
+        let last = self.lattice.edges[*edge].end - 1;
+        let plural = self.lattice.tokens[last].folded.ends_with('s');
+        self.sketch.conditions.iter().any(|c| {
+            c.near == Some(*edge)
+                && (plural && !matches!(c.test, Test::During(..))
+                    || matches!(c.test, Test::Named(..)))
+        })
     }
 
     fn list(&mut self, shown: &[Shown], order: Option<Ordered>) -> Option<Select> {

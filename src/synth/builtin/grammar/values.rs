@@ -50,6 +50,10 @@ impl Grammar<'_> {
                 }
                 return all;
             }
+            // "or" of anything but values has no way to be said: dropping it would ask for both.
+            if sketch.open.or {
+                return Vec::new();
+            }
         }
         self.value_alone(next, id)
     }
