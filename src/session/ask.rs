@@ -7,15 +7,16 @@ use bytes::BytesMut;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
 use super::serve::{Gone, Session, cancelled};
+use super::words;
 use crate::ask::answer::Answer;
 use crate::ask::pipeline::{Asked, Resolved};
 use crate::ask::session_settings::SessionSettings;
 use crate::ask::setting_statement::{self, SettingCommand};
 use crate::ask::surface::verb::Verb;
-use crate::ask::surface::{self, Dialect, Surface};
+use crate::ask::surface::{self, Dialect, Embedded, Surface};
 use crate::ask::table::Table;
 use crate::error::{Refusal, SqlState};
-use crate::exec::fence::Fence;
+use crate::exec::fence::{self, Ending, Fence};
 use crate::exec::run;
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
@@ -61,8 +62,8 @@ struct Frame {
 struct Ready {
     sql: String,
     notices: Vec<Refusal>,
-    /// An approved query that stands alone: it runs behind a fence.
-    fenced: bool,
+    /// [`Marks::ASKED`], [`Marks::FENCED`] or neither.
+    marks: Marks,
 }
 
 impl AskState {
@@ -122,14 +123,7 @@ impl Session {
             Found::Surface(surface) => {
                 let surface = self.reread(&frame, surface).await;
                 match self.resolve(&surface, &frame).await? {
-                    Ok(ready) => {
-                        let marks = if ready.fenced {
-                            Marks::ASKED
-                        } else {
-                            Marks::default()
-                        };
-                        self.send(frame, ready, marks).await
-                    }
+                    Ok(ready) => self.send(frame, ready).await,
                     Err(refusal) => {
                         self.refuse_ask(&frame, &refusal);
                         Ok(())
@@ -174,7 +168,11 @@ impl Session {
                     Ready {
                         sql: whole.sql(&found.sql),
                         notices,
-                        fenced: whole.verb == Verb::Rows,
+                        marks: if whole.verb == Verb::Rows {
+                            Marks::ASKED
+                        } else {
+                            Marks::default()
+                        },
                     }
                 }))
             }
@@ -193,14 +191,18 @@ impl Session {
                 Ok(Ok(Ready {
                     sql: embedded.rewrite(&frame.sql, &queries).sql,
                     notices,
-                    fenced: false,
+                    marks: if words::only_reads(&around(&frame.sql, embedded)) {
+                        Marks::FENCED
+                    } else {
+                        Marks::default()
+                    },
                 }))
             }
             Surface::Malformed(refusal) => Ok(Err(refusal.clone())),
             Surface::Plain => Ok(Ok(Ready {
                 sql: frame.sql.clone(),
                 notices,
-                fenced: false,
+                marks: Marks::default(),
             })),
         }
     }
@@ -251,7 +253,7 @@ impl Session {
     }
 
     /// Gets a server for what has become of the frame at the front, and sends it there.
-    async fn send(&mut self, frame: Frame, ready: Ready, marks: Marks) -> Result<(), Gone> {
+    async fn send(&mut self, frame: Frame, ready: Ready) -> Result<(), Gone> {
         if self.server.is_none()
             && let Err(failure) = self.take_lease().await
         {
@@ -267,16 +269,18 @@ impl Session {
         for notice in &ready.notices {
             self.emit_notice(notice);
         }
-        if ready.fenced && frame.name.is_none() {
-            self.run_query(&ready.sql);
-        } else {
-            self.forward_sql(frame, &ready.sql, marks);
+        match (frame.name.is_some(), ready.marks) {
+            (false, Marks::ASKED) => self.run_query(&ready.sql),
+            (false, Marks::FENCED) => self.run_fenced(frame, &ready.sql),
+            _ => self.forward_sql(frame, &ready.sql, ready.marks),
         }
         Ok(())
     }
 
     /// Runs an approved query as the answer to a simple Query.
     fn run_query(&mut self, sql: &str) {
+        self.marks
+            .add(words::scan(sql.as_bytes(), self.watch.keepers()));
         let limits = self.limits();
         let fence = if self.status == b'T' {
             Fence::Savepoint
@@ -292,8 +296,36 @@ impl Session {
         self.in_batch = false;
     }
 
+    /// Runs a Query that reads, and holds the SQL of an ask, behind a fence.
+    fn run_fenced(&mut self, frame: Frame, sql: &str) {
+        let timeout = self.limits().timeout;
+        let in_block = self.status == b'T';
+        self.own_words_ahead = !self.in_batch;
+        let mut out = BytesMut::new();
+        if let Some(lease) = &mut self.server {
+            if in_block {
+                // A cursor may outlive the fence: it is released, and a timeout set inside would stay.
+                fence::put_up(lease, &mut out, Fence::Savepoint, None);
+            } else {
+                fence::put_up(lease, &mut out, Fence::Implicit, Some(timeout));
+            }
+            self.from_client.insert(&out);
+        }
+        self.forward_sql(frame, sql, Marks::default());
+        if in_block && let Some(lease) = &mut self.server {
+            out.clear();
+            fence::take_down(lease, &mut out, Fence::Savepoint, Ending::Release);
+            message::put_frame(&mut out, tag::SYNC, &[]);
+            lease.exchange.sent(Sent::Sync, Fate::Swallow);
+            self.from_client.insert(&out);
+        }
+    }
+
     /// Sends SQL in the place of the frame's own, by the frame's own protocol; the frame is gone already.
     fn forward_sql(&mut self, frame: Frame, sql: &str, marks: Marks) {
+        // What the client wrote around an ask, and what the ask reads, may leave something behind as any SQL may.
+        let marks = words::scan(sql.as_bytes(), self.watch.keepers()).with(marks);
+        self.marks.add(marks);
         match frame.name {
             Some(name) => {
                 let mut body = sql.as_bytes().to_vec();
@@ -339,9 +371,9 @@ impl Session {
                 let ready = Ready {
                     sql,
                     notices: Vec::new(),
-                    fenced: false,
+                    marks,
                 };
-                return self.send(frame, ready, marks).await;
+                return self.send(frame, ready).await;
             }
         }
         Ok(())
@@ -439,6 +471,19 @@ impl Session {
 
 /// What is sent so that the server itself fails the transaction; its error is replaced by ours.
 const DOOMED: &[u8] = b"ask refused by pgask";
+
+/// The client's own words around its asks.
+fn around(sql: &str, embedded: &Embedded) -> String {
+    let mut words = String::with_capacity(sql.len());
+    let mut from = 0;
+    for ask in &embedded.asks {
+        words.push_str(&sql[from..ask.range.start]);
+        words.push(' ');
+        from = ask.range.end;
+    }
+    words.push_str(&sql[from..]);
+    words
+}
 
 /// How many `$n` an ask can have filled: in a simple Query nothing fills them but arguments of its own.
 fn slots(frame: &Frame, parameter_count: u16, arguments: &[String]) -> u16 {

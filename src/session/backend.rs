@@ -85,6 +85,7 @@ impl Session {
             tag::READY_FOR_QUERY => {
                 self.status = body.first().copied().unwrap_or(b'I');
                 self.resetting = false;
+                self.own_words_ahead = false;
                 if self.pinned && self.status == b'I' {
                     self.shared.metrics.transactions.inc();
                     self.ask_state.end_transaction();

@@ -100,7 +100,7 @@ impl Session {
 
     /// An ask is fenced by the transaction status, which must not be out of date.
     fn must_wait_for_status(&self, marks: Marks) -> bool {
-        marks.contains(Marks::ASKED)
+        marks.contains(Marks::ASKED.with(Marks::FENCED))
             && self
                 .server
                 .as_ref()

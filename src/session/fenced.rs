@@ -17,7 +17,7 @@ impl Session {
         if marks.runs_in_our_words() {
             self.ask_state.portals.push((portal.into(), marks));
         }
-        if !marks.contains(Marks::ASKED) {
+        if !marks.contains(Marks::ASKED.with(Marks::FENCED)) {
             return;
         }
         let limits = self.limits();
@@ -69,7 +69,7 @@ impl Session {
         if let Some(fate) = setting_complete(marks) {
             self.from_client.pass(header.frame_bytes);
             lease.exchange.sent(Sent::Execute, fate);
-        } else if unlimited {
+        } else if unlimited && marks.contains(Marks::ASKED) {
             let mut out = BytesMut::new();
             run::put_execute(lease, &mut out, &portal, limits.rows_max);
             self.from_client.discard(header.frame_bytes);
@@ -78,6 +78,11 @@ impl Session {
         } else {
             self.from_client.pass(header.frame_bytes);
             lease.exchange.sent(Sent::Execute, Fate::Relay);
+            if unlimited {
+                let mut out = BytesMut::new();
+                self.take_fence_down(&mut out);
+                self.from_client.insert(&out);
+            }
         }
         self.in_batch = true;
         Some(())

@@ -19,6 +19,7 @@ impl Session {
     pub(super) fn scan_client(&mut self) -> Option<Turn> {
         self.client_frame_wanted = 0;
         self.waiting_for_answers = false;
+        self.end_skipped_query();
         loop {
             let bytes = self.from_client.unscanned();
             let header = match Header::read_frontend(bytes) {
@@ -50,6 +51,21 @@ impl Session {
         }
         self.emit_due();
         None
+    }
+
+    /// A message of ours in front of a Query failed (a cancel may hit it): the server skipped the Query too and waits
+    /// for a Sync, which no client would send.
+    fn end_skipped_query(&mut self) {
+        if !self.own_words_ahead || self.in_batch || !self.server_is_skipping() {
+            return;
+        }
+        self.own_words_ahead = false;
+        if let Some(lease) = &mut self.server {
+            lease.scratch.clear();
+            message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
+            lease.exchange.sent(Sent::Sync, Fate::Relay);
+            self.from_client.insert(&lease.scratch);
+        }
     }
 
     /// What a name means depends on whether an earlier batch was carried out: only its answer tells.

@@ -29,6 +29,9 @@ impl Marks {
     /// The text speaks of forgetting prepared statements.
     pub(super) const FORGETS_STATEMENTS: Self = Self(1 << 17);
 
+    /// The statement only reads, and holds the SQL of an ask: it runs behind a fence, without a row limit of ours.
+    pub(super) const FENCED: Self = Self(1 << 18);
+
     /// A setting was set, for the session or only perhaps so.
     pub(super) const SET: Self = Self(1 << 4);
     /// LISTEN.
@@ -79,7 +82,7 @@ impl Marks {
     /// What runs the statement is not quite what the client sent.
     pub(super) const fn runs_in_our_words(self) -> bool {
         self.contains(Self(
-            Self::ASKED.0 | Self::SETTING_SET.0 | Self::SETTING_RESET.0,
+            Self::ASKED.0 | Self::FENCED.0 | Self::SETTING_SET.0 | Self::SETTING_RESET.0,
         ))
     }
 

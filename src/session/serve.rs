@@ -87,6 +87,8 @@ pub struct Session {
     pub(super) standard_strings: bool,
     /// The session's SQL speaks of prepared statements: their names pass as they are.
     pub(super) verbatim: bool,
+    /// Messages of ours stand in front of a Query, and no batch of the client's.
+    pub(super) own_words_ahead: bool,
     /// The current batch changes what names of statements mean.
     pub(super) batch_changes_names: bool,
     /// A batch or a Query that may change it was sent, and whether it did is not yet known.
@@ -165,6 +167,7 @@ impl Session {
             encoding_is_utf8: true,
             standard_strings: true,
             verbatim: false,
+            own_words_ahead: false,
             batch_changes_names: false,
             names_in_doubt: false,
             application_name_set: false,
