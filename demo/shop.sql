@@ -215,7 +215,8 @@ SELECT first || ' ' || last,
     lower(translate(first || '.' || last, 'äáàâãåąçćéèêëęíìîïłńñóòôöõøśúùûüýżźßÁÅÉÍÖÓŁŚŻ'' ',
         'aaaaaaacceeeeeiiiilnnoooooosuuuuyzzsAAEIOOLSZ')) || n || '@mail.example',
     cities[1 + floor(pow(pg_temp.chance(n, 'city'), 1.6) * array_length(cities, 1))::integer], country,
-    CURRENT_DATE - floor(1400 * (n / 2000.0) ^ 0.8)::integer,
+    -- Customer 1 came first, and new ones have come until today.
+    CURRENT_DATE - floor(1400 * (1 - n / 2000.0) ^ 0.8)::integer,
     pg_temp.chance(n, 'newsletter') < 0.4
 FROM (
     SELECT n, country, cities,
@@ -351,15 +352,15 @@ SELECT customer, CASE WHEN pg_temp.chance(n, 'online') < 0.35 THEN 7 + floor(8 *
     END::public.order_status
 FROM (
     SELECT n, age, least(CURRENT_DATE - age + interval '7 hours' + interval '15 hours' * pg_temp.chance(n, 'hour'), now()) AS placed_at,
-        -- A few customers buy much more than others.
-        1 + floor(2000 * power(pg_temp.chance(n, 'customer'), 1.7))::integer AS customer
+        -- One of those who had signed up by then; a few customers buy much more than others.
+        1 + floor(2000 * (1 - power(age / 1400.0, 1.25)) * power(pg_temp.chance(n, 'customer'), 1.7))::integer AS customer
     FROM (
         SELECT n, floor(1095 * power(1 - n / 18000.0, 1.2))::integer AS age FROM generate_series(1, 18000) AS n
     ) AS dated
 ) AS o
 ORDER BY n;
 
--- Nobody orders before signing up.
+-- Nobody orders before signing up, whatever rounding did to the days.
 UPDATE public.customers AS c SET registered_on = first.day - floor(60 * pg_temp.chance(c.id, 'patience'))::integer
 FROM (SELECT customer_id, min(placed_at)::date AS day FROM public.orders GROUP BY customer_id) AS first
 WHERE first.customer_id = c.id AND first.day <= c.registered_on;

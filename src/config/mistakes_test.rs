@@ -133,6 +133,10 @@ fn words_and_types_that_are_not_allowed() {
         r#"proxy.toml: log.level = "pgask=loud": expected error, warn, info, debug, trace, off or directives such as info,pgask::pool=debug"#,
     );
     section(
+        "[log]\nlevel = 'loud'",
+        r#"proxy.toml: log.level = "loud": expected error, warn, info, debug, trace, off or directives such as info,pgask::pool=debug"#,
+    );
+    section(
         "[[pool]]\nmode = 'auto'",
         "proxy.toml: pool: expected a table",
     );

@@ -1,9 +1,10 @@
 //! The log: one line per event, to standard error.
 
+use std::error::Error;
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::observe::settings::{Format, Settings};
@@ -39,6 +40,15 @@ pub fn start(settings: &Settings) -> Result<(), ParseError> {
 /// # Errors
 /// When the text is neither.
 pub fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    for word in level.split(',').map(str::trim) {
+        // Alone, a misspelt level would pass for the name of a part of the program, and the log would be silent.
+        let alone = !word.is_empty() && !word.contains(['=', '[', ':']);
+        if alone && let Err(error) = word.parse::<LevelFilter>() {
+            return Err(ParseError::from(Box::<dyn Error + Send + Sync>::from(
+                error,
+            )));
+        }
+    }
     EnvFilter::builder().parse(level)
 }
 
@@ -51,5 +61,7 @@ mod tests {
         assert!(filter("info").is_ok());
         assert!(filter("info,pgask::pool=debug").is_ok());
         assert!(filter("pgask=loud").is_err());
+        assert!(filter("loud").is_err());
+        assert!(filter("infos,pgask::pool=debug").is_err());
     }
 }
