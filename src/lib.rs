@@ -17,7 +17,6 @@ pub mod listener;
 pub mod names;
 pub mod observe;
 pub mod pool;
-pub mod resilience;
 pub mod schema;
 pub mod session;
 pub mod synth;

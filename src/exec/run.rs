@@ -6,6 +6,8 @@ use bytes::BytesMut;
 
 use super::fence::{self, Ending, Fence};
 use crate::ask::notice;
+use crate::ask::surface::Whole;
+use crate::guard::approved::Approved;
 use crate::pool::lease::Lease;
 use crate::wire::exchange::{Endings, Fate, Sent};
 use crate::wire::frame::tag;
@@ -20,10 +22,17 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-/// Appends the messages that run `sql` behind a fence and answer it as PostgreSQL answers a Query.
+/// Appends the messages that run an Approved, with what a tool appended to its ask, behind a fence and answer it as PostgreSQL answers a Query.
 ///
 /// The row limit is the portal's own: the rows that come are the query's first, and no SQL is wrapped around it.
-pub fn put_query(lease: &mut Lease, out: &mut BytesMut, sql: &str, fence: Fence, limits: Limits) {
+pub fn put_query(
+    lease: &mut Lease,
+    out: &mut BytesMut,
+    (whole, approved): (&Whole, &Approved),
+    fence: Fence,
+    limits: Limits,
+) {
+    let sql = whole.sql(approved.sql());
     fence::put_up(lease, out, fence, Some(limits.timeout));
     message::put_frame(out, tag::PARSE, &[b"\0", sql.as_bytes(), b"\0\0\0"]);
     message::put_frame(out, tag::BIND, &[b"\0\0", &[0; 6]]);

@@ -13,11 +13,12 @@ use crate::ask::pipeline::{Asked, Resolved};
 use crate::ask::session_settings::SessionSettings;
 use crate::ask::setting_statement::{self, SettingCommand};
 use crate::ask::surface::verb::Verb;
-use crate::ask::surface::{self, Dialect, Embedded, Surface};
+use crate::ask::surface::{self, Dialect, Embedded, Surface, Whole};
 use crate::ask::table::Table;
 use crate::error::{Refusal, SqlState};
 use crate::exec::fence::{self, Ending, Fence};
 use crate::exec::run;
+use crate::guard::approved::Approved;
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
 use crate::wire::message::{self, Severity};
@@ -64,6 +65,8 @@ struct Ready {
     notices: Vec<Refusal>,
     /// [`Marks::ASKED`], [`Marks::FENCED`] or neither.
     marks: Marks,
+    /// The proof, where the SQL is an ask's alone.
+    alone: Option<(Whole, Approved)>,
 }
 
 impl AskState {
@@ -173,6 +176,10 @@ impl Session {
                         } else {
                             Marks::default()
                         },
+                        alone: found
+                            .answer
+                            .filter(|_| whole.verb == Verb::Rows)
+                            .map(|answer| (whole.clone(), answer.approved)),
                     }
                 }))
             }
@@ -196,6 +203,7 @@ impl Session {
                     } else {
                         Marks::default()
                     },
+                    alone: None,
                 }))
             }
             Surface::Malformed(refusal) => Ok(Err(refusal.clone())),
@@ -203,6 +211,7 @@ impl Session {
                 sql: frame.sql.clone(),
                 notices,
                 marks: Marks::default(),
+                alone: None,
             })),
         }
     }
@@ -269,18 +278,19 @@ impl Session {
         for notice in &ready.notices {
             self.emit_notice(notice);
         }
-        match (frame.name.is_some(), ready.marks) {
-            (false, Marks::ASKED) => self.run_query(&ready.sql),
-            (false, Marks::FENCED) => self.run_fenced(frame, &ready.sql),
+        match (&frame.name, &ready.alone) {
+            (None, Some((whole, approved))) => self.run_query(whole, approved),
+            (None, None) if ready.marks == Marks::FENCED => self.run_fenced(frame, &ready.sql),
             _ => self.forward_sql(frame, &ready.sql, ready.marks),
         }
         Ok(())
     }
 
     /// Runs an approved query as the answer to a simple Query.
-    fn run_query(&mut self, sql: &str) {
+    fn run_query(&mut self, whole: &Whole, approved: &Approved) {
+        let keepers = self.watch.keepers();
         self.marks
-            .add(words::scan(sql.as_bytes(), self.watch.keepers()));
+            .add(words::scan(approved.sql().as_bytes(), keepers));
         let limits = self.limits();
         let fence = if self.status == b'T' {
             Fence::Savepoint
@@ -290,7 +300,7 @@ impl Session {
         self.unnamed.forget();
         if let Some(lease) = &mut self.server {
             let mut out = BytesMut::new();
-            run::put_query(lease, &mut out, sql, fence, limits);
+            run::put_query(lease, &mut out, (whole, approved), fence, limits);
             self.from_client.insert(&out);
         }
         self.in_batch = false;
@@ -372,6 +382,7 @@ impl Session {
                     sql,
                     notices: Vec::new(),
                     marks,
+                    alone: None,
                 };
                 return self.send(frame, ready).await;
             }
