@@ -147,7 +147,11 @@ fn not_understood(domain: &Domain, lattice: &Lattice, sketches: &[Sketch]) -> Sy
             let constant = lattice
                 .from(i)
                 .any(|(_, e)| matches!(e.kind, Kind::Date(_) | Kind::Number(_)));
-            !function && !constant
+            // "oldest" is closed too, but it asks for a column that there may not be.
+            let graded = lattice
+                .from(i)
+                .any(|(_, e)| matches!(e.kind, Kind::Graded(_)));
+            graded || !function && !constant
         };
         words = (0..lattice.tokens.len())
             .filter(|&i| content(i))

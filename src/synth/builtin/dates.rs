@@ -44,16 +44,19 @@ pub(super) fn span(tokens: &[Token], at: usize, today: Date) -> Option<(usize, S
             Some(bounds) => bounds,
             None => {
                 let (end, from, until) = point(tokens, skip_article(tokens, at + 1), today)?;
-                // "from March on" has no end, "from March" is of March.
+                // "from March on" has no end, "from March" is of March; "from $1" alone may be a place.
                 let open = matches!(word(end), "on" | "onwards" | "onward");
+                if !open && is_parameter(tokens, end - 1) {
+                    return None;
+                }
                 (end + usize::from(open), from, until.filter(|_| !open))
             }
         },
         "in" | "during" | "on" | "within" | "over" | "for" | "of" | "throughout" => {
-            point(tokens, skip_article(tokens, at + 1), today)?
+            dated(tokens, skip_article(tokens, at + 1), today)?
         }
-        "the" => point(tokens, at + 1, today)?,
-        _ => point(tokens, at, today)?,
+        "the" => dated(tokens, at + 1, today)?,
+        _ => dated(tokens, at, today)?,
     };
     let words: Vec<&str> = tokens[at..end].iter().map(|t| t.raw.as_str()).collect();
     Some((
@@ -64,6 +67,15 @@ pub(super) fn span(tokens: &[Token], at: usize, today: Date) -> Option<(usize, S
             words: words.join(" "),
         },
     ))
+}
+
+/// A point that says itself that it is one: a parameter may be anything.
+fn dated(tokens: &[Token], at: usize, today: Date) -> Option<Bounds> {
+    point(tokens, at, today).filter(|_| !is_parameter(tokens, at))
+}
+
+fn is_parameter(tokens: &[Token], at: usize) -> bool {
+    matches!(tokens.get(at).map(|t| &t.kind), Some(TokenKind::Param(_)))
 }
 
 type Bounds = (usize, Option<Moment>, Option<Moment>);

@@ -147,3 +147,28 @@ pub(super) fn network() -> Snapshot {
          status text ! = open|acknowledged|closed; message text !; raised_at timestamptz !; closed_at timestamptz",
     ])
 }
+
+/// A clinic.
+pub(super) fn clinic() -> Snapshot {
+    snapshot(&[
+        "doctors: id int pk; full_name text ! = Dr Ada Stone; specialty text ! = Cardiology|Dermatology; joined_on date !; active bool !",
+        "patients: id int pk; name text ! = Ben Ito; date_of_birth date !; insurance text ! = Public|Private; city text ! = Oslo|Bergen; weight_kg numeric; smoker bool !",
+        "appointments # Visits: id int pk; patient_id int ! -> patients; doctor_id int ! -> doctors; starts_at timestamptz !; duration_minutes int !; status enum ! = booked|done|missed; fee numeric !",
+        "diagnoses: id int pk; appointment_id int ! -> appointments; code text !; description text ! = Asthma|Eczema; severity text ! = mild|severe",
+        "prescriptions: id int pk; appointment_id int ! -> appointments; medicine_id int ! -> medicines; dose_mg int !; prescribed_on date !",
+        "medicines: id int pk; name text ! uq = Aspirin|Ibuprofen; price numeric !; in_stock int !",
+    ])
+}
+
+/// A library.
+pub(super) fn library() -> Snapshot {
+    snapshot(&[
+        "authors: id int pk; name text ! = Jane Austen|Leo Tolstoy; country text ! = England|Russia; birth_year int",
+        "books: id int pk; title text ! = Emma|War and Peace; author_id int ! -> authors; genre text ! = novel|poetry|history; published_year int !; pages int !; price numeric !; copies int !",
+        "members # Members (readers) of the library: id int pk; name text ! = Ida Moe; city text ! = Lyon|Nice; joined_on date !; birth_date date; premium bool !",
+        "loans # Books lent to members: id int pk; book_id int ! -> books; member_id int ! -> members; loaned_on date !; due_on date !; returned_on date; fine numeric !",
+        "ratings: id int pk; book_id int ! -> books; member_id int ! -> members; stars int !; rated_on date !",
+        "branches: id int pk; name text ! uq = Central|Harbour; city text ! = Lyon|Nice",
+        "events: id int pk; branch_id int ! -> branches; title text !; starts_at timestamptz !; attendance int !",
+    ])
+}

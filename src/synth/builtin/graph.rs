@@ -1,6 +1,7 @@
 //! How relations hang together: declared foreign keys, and inferred ones at a higher cost.
 
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::OnceLock;
 
 use crate::schema::snapshot::{RelationId, Snapshot};
 
@@ -49,12 +50,25 @@ pub(super) struct Graph {
     pub(super) keys: Vec<Key>,
     /// Steps that leave a relation.
     leaving: HashMap<RelationId, Vec<Step>>,
+    /// The cheapest ways from each relation, found when first asked for: every reading asks for the same few.
+    ways: Vec<OnceLock<Box<[Way]>>>,
+}
+
+/// The last step of the cheapest way to a relation, and what the whole way costs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way {
+    cost: Cost,
+    /// `None` at the start, and where no way leads.
+    last: Option<Step>,
 }
 
 impl Graph {
     /// Reads the declared keys and infers the others.
     pub(super) fn new(snapshot: &Snapshot) -> Self {
         let mut graph = Self::default();
+        graph
+            .ways
+            .resize_with(snapshot.relations.len(), OnceLock::new);
         for key in &snapshot.foreign_keys {
             let from = snapshot.relation(key.from);
             graph.add(Key {
@@ -122,39 +136,59 @@ impl Graph {
     /// The cheapest way from one relation to another, and its cost in steps; self-references only as the caller asks
     /// for them by role. Ties go to the key that was declared first.
     pub(super) fn path(&self, from: RelationId, to: RelationId) -> Option<(Vec<Step>, f32)> {
-        if from == to {
-            return Some((Vec::new(), 0.0));
+        let cost = self.distance(from, to)?;
+        let ways = self.ways(from);
+        let mut steps = Vec::new();
+        let mut at = to;
+        while let Some(step) = ways[at.0].last {
+            steps.push(step);
+            at = self.source(step);
         }
-        let mut best: HashMap<RelationId, (Cost, Option<Step>, RelationId, usize)> = HashMap::new();
+        steps.reverse();
+        Some((steps, cost))
+    }
+
+    /// What the cheapest way costs, in steps; `None` where no way leads.
+    pub(super) fn distance(&self, from: RelationId, to: RelationId) -> Option<f32> {
+        let way = self.ways(from)[to.0];
+        (from == to || way.last.is_some()).then_some(way.cost as f32 / FORWARD as f32)
+    }
+
+    /// Where a step begins.
+    fn source(&self, step: Step) -> RelationId {
+        let key = &self.keys[step.key];
+        if step.forward { key.from } else { key.to }
+    }
+
+    fn ways(&self, from: RelationId) -> &[Way] {
+        self.ways[from.0].get_or_init(|| self.cheapest(from))
+    }
+
+    /// Dijkstra's algorithm over all relations within [`STEPS_MAX`] steps.
+    fn cheapest(&self, from: RelationId) -> Box<[Way]> {
+        let mut best: Vec<Option<(Cost, Option<Step>, usize)>> = vec![None; self.ways.len()];
         let mut queue = BinaryHeap::new();
-        best.insert(from, (0, None, from, 0));
+        best[from.0] = Some((0, None, 0));
         queue.push(std::cmp::Reverse((0, from)));
         while let Some(std::cmp::Reverse((cost, at))) = queue.pop() {
-            if at == to {
-                break;
-            }
-            let (known, .., depth) = best[&at];
+            let Some((known, _, depth)) = best[at.0] else {
+                continue;
+            };
             if cost > known || depth >= STEPS_MAX {
                 continue;
             }
             for &step in self.leaving.get(&at).map_or(&[][..], Vec::as_slice) {
                 let next = self.target(step);
                 let total = cost + self.cost(step);
-                if next != at && best.get(&next).is_none_or(|(known, ..)| total < *known) {
-                    best.insert(next, (total, Some(step), at, depth + 1));
+                if next != at && best[next.0].is_none_or(|(known, ..)| total < known) {
+                    best[next.0] = Some((total, Some(step), depth + 1));
                     queue.push(std::cmp::Reverse((total, next)));
                 }
             }
         }
-        let total = best.get(&to)?.0;
-        let mut steps = Vec::new();
-        let mut at = to;
-        while let Some((_, Some(step), before, _)) = best.get(&at).copied() {
-            steps.push(step);
-            at = before;
-        }
-        steps.reverse();
-        Some((steps, total as f32 / FORWARD as f32))
+        best.into_iter()
+            .map(|found| found.map_or_else(Way::default, |(cost, last, _)| Way { cost, last }))
+            .collect()
     }
 }
 

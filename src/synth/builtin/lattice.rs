@@ -289,12 +289,21 @@ impl Lattice {
         }
     }
 
-    /// "Emma van Dijk": capitalised words in a row, small words between them included.
+    /// "Emma van Dijk": capitalised words in a row, small words of names between them included.
     fn add_name(&mut self, start: usize) {
+        const PARTICLES: &[&str] = &[
+            "van", "von", "de", "der", "den", "di", "da", "do", "dos", "du", "la", "le", "el",
+            "al", "bin", "ibn", "ten", "ter", "y",
+        ];
+        // "The Great Gatsby" is not called Great Gatsby.
+        let goes_on = start > 0
+            && self.tokens[start - 1].capital
+            && !english::functions(&self.tokens[start - 1].folded).is_empty();
+        let start = if goes_on { start - 1 } else { start };
         let mut end = start + 1;
         while let Some(token) = self.tokens.get(end) {
             let next_is_capital = self.tokens.get(end + 1).is_some_and(|t| t.capital);
-            let particle = token.raw.len() <= 3 && token.kind == TokenKind::Word && next_is_capital;
+            let particle = next_is_capital && PARTICLES.contains(&token.raw.as_str());
             if !(token.capital || particle) {
                 break;
             }

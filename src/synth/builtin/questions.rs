@@ -50,6 +50,16 @@ fn questions_over_a_network_are_written_as_expected() {
 }
 
 #[test]
+fn questions_over_a_clinic_are_written_as_expected() {
+    check(fixture::clinic(), include_str!("corpus/clinic.txt"));
+}
+
+#[test]
+fn questions_over_a_library_are_written_as_expected() {
+    check(fixture::library(), include_str!("corpus/library.txt"));
+}
+
+#[test]
 fn an_answer_says_what_was_understood_and_how_surely() {
     let engine = Engine::new(&fixture::visible(fixture::shop()));
     let draft = ask(&engine, "customers from Germany with more than 5 orders").unwrap();

@@ -56,6 +56,8 @@ pub(super) struct Weights {
     pub(super) misfit: f32,
     /// A measure that the question names and the engine had to guess the aggregate of.
     pub(super) guessed_measure: f32,
+    /// A name that no statistics hold, taken for one of related rows.
+    pub(super) guessed_name: f32,
     /// A kind of date chosen for the question.
     pub(super) implied_date: f32,
     /// Confidence of a reading without a flaw, as a log-odds.

@@ -42,11 +42,8 @@ impl Reader<'_> {
             (measures, keys) => format!("{} for each {}", list(measures), list(keys)),
         };
         let filters = &derived.unwrap_or(select).filters;
-        let conditions: Vec<String> = filters
-            .iter()
-            .chain(&select.having)
-            .map(|p| self.predicate(p))
-            .collect();
+        let conditions: Vec<&Predicate> = filters.iter().chain(&select.having).collect();
+        let conditions = self.conditions(&conditions);
         if !conditions.is_empty() {
             said.push_str(", where ");
             said.push_str(&conditions.join(" and "));
@@ -124,6 +121,29 @@ impl Reader<'_> {
         )
     }
 
+    /// Conditions one by one; the two ends of a span of time are said as one.
+    fn conditions(&self, predicates: &[&Predicate]) -> Vec<String> {
+        let mut said = Vec::new();
+        let mut rest = predicates;
+        while let [first, after @ ..] = rest {
+            rest = after;
+            if let Predicate::Compare(a, Comparison::GreaterOrEqual, Expr::Date(from)) = first
+                && let [
+                    Predicate::Compare(b, Comparison::Less, Expr::Date(until)),
+                    after @ ..,
+                ] = rest
+                && a == b
+                && let Some(span) = span_words(from, until)
+            {
+                said.push(format!("{} is {span}", self.expr(a)));
+                rest = after;
+                continue;
+            }
+            said.push(self.predicate(first));
+        }
+        said
+    }
+
     fn predicate(&self, predicate: &Predicate) -> String {
         match predicate {
             Predicate::Compare(a, Comparison::GreaterOrEqual, Expr::Date(moment)) => {
@@ -132,6 +152,18 @@ impl Reader<'_> {
             Predicate::Compare(a, Comparison::Less, Expr::Date(moment)) => {
                 format!("{} is before {}", self.expr(a), moment_words(moment))
             }
+            Predicate::Compare(a, Comparison::Greater, Expr::Date(moment)) => {
+                format!("{} is after {}", self.expr(a), moment_words(moment))
+            }
+            Predicate::Compare(a, Comparison::LessOrEqual, Expr::Date(moment)) => {
+                format!("{} is not after {}", self.expr(a), moment_words(moment))
+            }
+            Predicate::Compare(Expr::Lower(a), comparison, b) => format!(
+                "{} {} {} in any letter case",
+                self.expr(a),
+                comparison.words(),
+                self.expr(b)
+            ),
             Predicate::Compare(Expr::Scalar(select), comparison, b) => {
                 format!(
                     "the {} {} {}",
@@ -173,8 +205,8 @@ impl Reader<'_> {
             },
             Predicate::Not(inner) => format!("it is not so that {}", self.predicate(inner)),
             Predicate::All(parts) => {
-                let parts: Vec<String> = parts.iter().map(|p| self.predicate(p)).collect();
-                parts.join(" and ")
+                let parts: Vec<&Predicate> = parts.iter().collect();
+                self.conditions(&parts).join(" and ")
             }
         }
     }
@@ -201,12 +233,8 @@ impl Reader<'_> {
                 Predicate::Compare(Expr::Column(..), Comparison::Equal, Expr::Column(..))
             )
         };
-        let conditions: Vec<String> = select
-            .filters
-            .iter()
-            .filter(own)
-            .map(|p| self.predicate(p))
-            .collect();
+        let conditions: Vec<&Predicate> = select.filters.iter().filter(own).collect();
+        let conditions = self.conditions(&conditions);
         if conditions.is_empty() {
             String::new()
         } else {
@@ -240,6 +268,44 @@ fn list(parts: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A span that has a name of its own: "in last month", "in 2025".
+fn span_words(from: &Moment, until: &Moment) -> Option<String> {
+    match (from, until) {
+        (Moment::StartOf(unit, n), Moment::StartOf(other, m)) if unit == other && *m == n + 1 => {
+            let which = match n {
+                0 => "this",
+                -1 => "last",
+                1 => "next",
+                _ => return None,
+            };
+            Some(format!("in {which} {}", unit.name()))
+        }
+        (Moment::Today(n), Moment::Today(m)) if *m == n + 1 && n.abs() <= 1 => {
+            Some(moment_words(from))
+        }
+        (Moment::Day(first), Moment::Day(stop)) => {
+            let last = stop.yesterday().ok()?;
+            let begins = first.day() == 1;
+            let same_year = first.year() == last.year();
+            if *first == last {
+                Some(format!("on {first}"))
+            } else if begins
+                && same_year
+                && first.month() == 1
+                && stop.day() == 1
+                && stop.month() == 1
+            {
+                Some(format!("in {}", first.year()))
+            } else if begins && same_year && first.month() == last.month() && stop.day() == 1 {
+                Some(first.strftime("in %B %Y").to_string())
+            } else {
+                Some(format!("from {first} to {last}"))
+            }
+        }
+        _ => None,
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Roles {
     pub(super) unit_price: Option<usize>,
     /// What the whole row came to ("total", "amount").
     pub(super) amount: Option<usize>,
+    /// The rows are people, by what is known of them: how old one is follows from a birth alone.
+    pub(super) people: bool,
     /// The relation is about buying and selling by its name: what it comes to is revenue.
     pub(super) sells: bool,
 }
@@ -75,6 +77,14 @@ fn of_relation(relation: &Relation) -> Roles {
                 "total value",
             ],
         ),
+        people: relation.columns.iter().any(|c| {
+            const OF_PEOPLE: &[&str] = &[
+                "mail", "salary", "birth", "hired", "surname", "gender", "phone",
+            ];
+            let name = text::words(&c.name).join(" ");
+            OF_PEOPLE.iter().any(|part| name.contains(part))
+                || matches!(name.as_str(), "first name" | "last name" | "job title")
+        }),
         sells,
     }
 }

@@ -176,6 +176,9 @@ pub(super) enum Test {
     Like(Option<Attribute>, Affix, String),
     /// Named so, or keyed so by a parameter; true when "of" stands between: "manager of 'Ann'" is not called Ann.
     Named(EdgeId, Operand, bool),
+    /// Said of these rows with a preposition: "orders of 'Emma Smith'", "customers from $1". True when the preposition
+    /// can lead to a place. The second edge is the constant's.
+    Related(EdgeId, EdgeId, Operand, bool),
     /// There are such rows, or so many of them.
     Has(EdgeId, Option<(Comparison, Operand)>),
 }
@@ -194,6 +197,8 @@ pub(super) enum Operand {
     Param(u16),
     /// An aggregate of what is compared: "the average".
     Own(Aggregate),
+    /// So long ago: "older than 30 days".
+    Ago(TimeUnit, i32),
 }
 
 impl Sketch {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::schema::snapshot::{ColumnId, RelationId};
-use crate::synth::builtin::lattice::{Kind, Scored};
+use crate::schema::snapshot::{ColumnId, RelationId, RelationKind};
+use crate::synth::builtin::lattice::{Kind, Rows, Scored};
 use crate::synth::builtin::roles;
 use crate::synth::builtin::sketch::{Attribute, EdgeId};
 
@@ -30,6 +30,9 @@ impl Binder<'_> {
         let owner = attribute.of.or(near).map(|id| self.nouns[&id]);
         let said_of = attribute.of.map(|id| self.nouns[&id].relation);
         let chosen = self.choose(attribute.edge, candidates, |binder, id| {
+            if binder.stands_for_rows(attribute.edge, *id) {
+                return None;
+            }
             let fit = fit(binder, *id)?;
             let foreign = match said_of {
                 Some(relation) if relation != id.relation => binder.weights.foreign_column,
@@ -38,6 +41,26 @@ impl Binder<'_> {
             Some(fit + foreign + binder.nearness(id.relation, owner))
         })?;
         Some(self.at_place(*chosen, owner))
+    }
+
+    /// Whether a view's column goes by the name of a table in a question that does not speak of the view: then the
+    /// table's rows are meant.
+    fn stands_for_rows(&self, edge: EdgeId, id: ColumnId) -> bool {
+        let is_table = |relation: RelationId| {
+            matches!(
+                self.snapshot.relation(relation).kind,
+                RelationKind::Table | RelationKind::ForeignTable
+            )
+        };
+        let edge = &self.lattice.edges[edge];
+        !is_table(id.relation)
+            && !self.nouns.values().any(|n| n.relation == id.relation)
+            && self.lattice.from(edge.start).any(|(_, other)| {
+                other.end == edge.end
+                    && matches!(&other.kind, Kind::Noun(candidates) if candidates.iter().any(
+                        |(rows, quality)| matches!(rows, Rows::Relation(r) if is_table(*r) && *quality >= 0.9)
+                    ))
+            })
     }
 
     /// The column and value that are meant.
@@ -57,8 +80,17 @@ impl Binder<'_> {
                 Kind::Attribute(named) => Some(named.iter().map(|n| n.0).collect()),
                 _ => None,
             });
+        // "the manager of Ann": Ann is one of those who have a manager, and not of any other rows.
+        let apart = near.is_some_and(|n| lattice.edges[n].end < lattice.edges[edge].start);
+        let holder = owner
+            .and_then(|o| o.role)
+            .filter(|_| apart && attribute.is_none() && self.relates(near, edge))
+            .map(|key| self.domain.graph.keys[key].from);
         let (id, value) = self
             .choose(edge, candidates, |binder, (id, _)| {
+                if holder.is_some_and(|h| h != id.relation && !binder.leads_to(h, id.relation)) {
+                    return None;
+                }
                 if named.as_ref().is_some_and(|named| !named.contains(id)) {
                     return None;
                 }
@@ -73,9 +105,22 @@ impl Binder<'_> {
             })
             .cloned()?;
         // "the manager of Ann" is not called Ann: the name is that of the row which has the manager.
-        let apart = near.is_some_and(|n| lattice.edges[n].end < lattice.edges[edge].start);
         let owner = owner.filter(|o| o.role.is_none() || !apart);
         Some((self.at_place(id, owner), value))
+    }
+
+    /// Whether "of" stands right before a word after a noun.
+    fn relates(&self, noun: Option<EdgeId>, edge: EdgeId) -> bool {
+        let start = self.lattice.edges[edge].start;
+        noun.is_some() && start > 0 && self.lattice.tokens[start - 1].folded == "of"
+    }
+
+    /// Whether every row of one relation has one row of the other.
+    fn leads_to(&self, from: RelationId, to: RelationId) -> bool {
+        let graph = &self.domain.graph;
+        graph
+            .path(from, to)
+            .is_some_and(|(steps, _)| steps.iter().all(|s| !graph.fans_out(*s)))
     }
 
     /// The flag that is meant.
@@ -135,7 +180,7 @@ impl Binder<'_> {
     }
 
     /// The best candidate, or the second one where that is to be tried. What it costs is taken off the score.
-    fn choose<'c, T>(
+    pub(super) fn choose<'c, T>(
         &mut self,
         edge: EdgeId,
         candidates: &'c [Scored<T>],
@@ -166,7 +211,7 @@ impl Binder<'_> {
     /// Points lost for the way from what the question is about to a relation; most weight has what was said last.
     pub(super) fn nearness(&self, relation: RelationId, owner: Option<Place>) -> f32 {
         let graph = &self.domain.graph;
-        let way = |from: RelationId| graph.path(from, relation).map(|p| p.1);
+        let way = |from: RelationId| graph.distance(from, relation);
         let steps = match owner {
             Some(owner) => way(owner.relation),
             None => None,
@@ -186,7 +231,6 @@ impl Binder<'_> {
 
     /// Without any context, tables before views.
     fn size_bonus(&self, relation: RelationId) -> f32 {
-        use crate::schema::snapshot::RelationKind;
         match self.snapshot.relation(relation).kind {
             RelationKind::Table | RelationKind::ForeignTable => 0.0,
             _ => -0.2,

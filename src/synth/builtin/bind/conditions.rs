@@ -128,6 +128,9 @@ impl Binder<'_> {
                 let Kind::Date(span) = &self.lattice.edges[*edge].kind else {
                     return None;
                 };
+                if attribute.is_none() && self.dates_a_value(*edge) {
+                    return None;
+                }
                 let column = match (attribute, inner) {
                     (Some(attribute), _) => self.column(*attribute, near, |b, id| {
                         roles::is_time(b.snapshot, id).then_some(0.0)
@@ -146,6 +149,14 @@ impl Binder<'_> {
             }
             Test::Missing(attribute) => {
                 let column = self.column(*attribute, near, |b, id| Some(b.may_be_missing(id)))?;
+                // What is always filled in is missing where there are no rows at all, which is another question.
+                let always = self.snapshot.column(column.id).not_null;
+                if always
+                    && (roles::is_time(self.snapshot, column.id)
+                        || column.place.relation != main.relation)
+                {
+                    return None;
+                }
                 one(column, Part::Null(column.id, true))
             }
             Test::Happened(attribute) => {
@@ -178,6 +189,9 @@ impl Binder<'_> {
                 };
                 self.named(place, operand)
             }
+            Test::Related(noun, constant, operand, place) => {
+                self.related(self.nouns[noun], *constant, operand, *place)
+            }
             Test::Has(edge, None) => Some((self.nouns[edge], BoundTest::Rows)),
             Test::Has(edge, Some((comparison, operand))) => {
                 let place = self.nouns[edge];
@@ -188,6 +202,34 @@ impl Binder<'_> {
                 ))
             }
         }
+    }
+
+    /// "delivered in March": a state right before a date, with a date of its own, happened then.
+    fn dates_a_value(&self, date: EdgeId) -> bool {
+        let start = self.lattice.edges[date].start;
+        let values = self.sketch.conditions.iter().flat_map(|c| match &c.test {
+            Test::Values(edges, _) => edges.as_slice(),
+            _ => &[],
+        });
+        values
+            .map(|&id| &self.lattice.edges[id])
+            .filter(|value| {
+                let between = self.lattice.tokens.get(value.end..start);
+                between.is_some_and(|words| {
+                    words
+                        .iter()
+                        .all(|t| matches!(t.folded.as_str(), "in" | "on" | "during" | "the"))
+                })
+            })
+            .flat_map(|value| {
+                let same =
+                    move |e: &&(usize, &crate::synth::builtin::lattice::Edge)| e.1.end == value.end;
+                self.lattice.from(value.start).filter(move |e| same(&e))
+            })
+            .any(|(_, edge)| {
+                matches!(&edge.kind, Kind::Attribute(candidates)
+                    if candidates.iter().any(|(id, _)| roles::is_time(self.snapshot, *id)))
+            })
     }
 
     fn comparison(
@@ -204,6 +246,16 @@ impl Binder<'_> {
             Left::Adjective(adjective) => {
                 let place = near.map(|n| self.nouns[&n])?;
                 let column = self.graded_column(*adjective, place, operand)?;
+                if let Operand::Ago(..) = operand {
+                    // "older" is before that day.
+                    let comparison = if adjective.late {
+                        Comparison::Greater
+                    } else {
+                        Comparison::Less
+                    };
+                    let part = Part::Compare(column.id, comparison, operand.clone());
+                    return Some((column.place, BoundTest::All(vec![part])));
+                }
                 if roles::is_time(self.snapshot, column.id) && adjective.late != adjective.high {
                     return None;
                 }
@@ -226,7 +278,7 @@ impl Binder<'_> {
     }
 
     /// "customer $1" by key, "customer Emma Smith" by name.
-    fn named(&mut self, place: Place, operand: &Operand) -> Option<(Place, BoundTest)> {
+    pub(super) fn named(&mut self, place: Place, operand: &Operand) -> Option<(Place, BoundTest)> {
         let relation = self.snapshot.relation(place.relation);
         let column = |column| ColumnId {
             relation: place.relation,
@@ -284,6 +336,9 @@ impl Binder<'_> {
             .collect();
         let found = words.iter().find_map(|word| {
             if word == "date" {
+                if words[0] == "age" && self.domain.roles[place.relation.0].people {
+                    return None;
+                }
                 let column = *self.domain.roles[place.relation.0].times.first()?;
                 return Some(ColumnId {
                     relation: place.relation,
@@ -321,6 +376,7 @@ impl Binder<'_> {
             Operand::Number(_) => number || (self.is_text(id) && !ordered),
             Operand::Text(_) => self.is_text(id) && !ordered,
             Operand::Param(_) => true,
+            Operand::Ago(..) => time,
             Operand::Own(aggregate) => match aggregate {
                 Aggregate::Average | Aggregate::Sum => number,
                 _ => number || time,

@@ -1,6 +1,7 @@
 //! Measures bound to columns.
 
 use crate::schema::snapshot::{ColumnId, RelationId, TypeClass};
+use crate::synth::builtin::english::Business;
 use crate::synth::builtin::measures::{self, Formula};
 use crate::synth::builtin::query::{Aggregate, Expr, SourceId};
 use crate::synth::builtin::roles;
@@ -117,6 +118,15 @@ impl Binder<'_> {
                 }
             }
             Over::Business { kind, of } => {
+                // "average orders per customer" may be the average of how many there are.
+                let may_count = kind == Business::Amount && measure.word == "average";
+                let plural = of.is_some_and(|edge| {
+                    let last = self.lattice.edges[edge].end - 1;
+                    self.lattice.tokens[last].folded.ends_with('s')
+                });
+                if may_count && plural && !self.sketch.groups.is_empty() {
+                    return None;
+                }
                 let owner = of.map(|edge| self.nouns[&edge]);
                 let (formula, points) = measures::formulas(kind, self.snapshot, &self.domain.roles)
                     .into_iter()

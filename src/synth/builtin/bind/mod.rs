@@ -7,6 +7,7 @@ mod choose;
 mod conditions;
 mod measure;
 mod place;
+mod related;
 mod scope;
 mod shape;
 

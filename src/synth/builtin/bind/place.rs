@@ -269,6 +269,7 @@ impl Binder<'_> {
             },
             Operand::Text(text) => Expr::Text(text.clone()),
             Operand::Param(n) => Expr::Param(*n),
+            Operand::Ago(unit, count) => Expr::Date(Moment::Ago(*unit, -count)),
             Operand::Own(aggregate) => {
                 let id = column?;
                 let source = self.new_source();

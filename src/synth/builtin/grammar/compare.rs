@@ -2,7 +2,7 @@
 
 use crate::synth::builtin::english::{self, Affix, Degree, Graded, Word};
 use crate::synth::builtin::lattice::{Edge, Kind};
-use crate::synth::builtin::query::{Comparison, Limit};
+use crate::synth::builtin::query::{Comparison, Limit, TimeUnit};
 use crate::synth::builtin::sketch::{Left, Link, Operand, Order, OrderBy, Show, Sketch, Test};
 
 use super::{Grammar, Next};
@@ -129,7 +129,10 @@ impl Grammar<'_> {
                     .tokens
                     .get(edge.end)
                     .is_some_and(|t| t.folded == "than");
-                let Some((end, operand)) = self.operand(edge.end + 1).filter(|_| than) else {
+                let aged = self.age(edge.end + 1, graded);
+                let Some((end, operand)) =
+                    aged.or_else(|| self.operand(edge.end + 1)).filter(|_| than)
+                else {
                     return Vec::new();
                 };
                 let comparison = if graded.adjective.high {
@@ -147,6 +150,27 @@ impl Grammar<'_> {
                 vec![next]
             }
         }
+    }
+
+    /// "30 days" of something old, new or late; its end.
+    fn age(&self, at: usize, graded: Graded) -> Option<(usize, Operand)> {
+        let dates = ["date", "birth", "born"];
+        let columns = graded.adjective.columns;
+        if !columns.iter().any(|c| dates.contains(c)) {
+            return None;
+        }
+        let (at, digits) = self.lattice.from(at).find_map(|(_, e)| match &e.kind {
+            Kind::Number(digits) => Some((e.end, digits)),
+            _ => None,
+        })?;
+        let count = digits.parse().ok().filter(|n| (1..100_000).contains(n))?;
+        let unit = TimeUnit::parse(&self.lattice.tokens.get(at)?.folded)?;
+        let old = self
+            .lattice
+            .tokens
+            .get(at + 1)
+            .is_some_and(|t| t.folded == "old");
+        Some((at + 1 + usize::from(old), Operand::Ago(unit, count)))
     }
 
     /// What something is compared with, and the token after it.

@@ -305,9 +305,13 @@ impl Grammar<'_> {
             // "alerts raised yesterday" does not ask for the day.
             let plain = first && !self.is_verb(edge);
             next.score += if plain { 0.0 } else { self.weights.late_column };
-            next.shows.push(Show::Attribute(attribute));
-            next.open.last = Last::Show;
-            all.push(next);
+            // "who were prescribed it" asks for no day either.
+            let aside = next.asks() && !and && self.is_verb(edge);
+            if !aside {
+                next.shows.push(Show::Attribute(attribute));
+                next.open.last = Last::Show;
+                all.push(next);
+            }
         }
         // "delivered shipments": the date is there.
         if sketch.open.aggregate.is_none() && sketch.open.by.is_none() {

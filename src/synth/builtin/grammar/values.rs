@@ -1,7 +1,7 @@
 //! Rules for conditions that a word or a constant states by itself: values, flags, dates, names, parameters.
 
 use crate::synth::builtin::english::Word;
-use crate::synth::builtin::lattice::{Edge, Kind};
+use crate::synth::builtin::lattice::{Edge, Kind, Rows};
 use crate::synth::builtin::query::{Comparison, Limit};
 use crate::synth::builtin::sketch::{
     AHEAD, EdgeId, Last, Left, Link, Operand, OrderBy, Sketch, Test,
@@ -121,7 +121,7 @@ impl Grammar<'_> {
     }
 
     /// A number, parameter, quotation or proper name.
-    pub(super) fn constant(&self, sketch: &Sketch, _id: EdgeId, edge: &Edge) -> Next {
+    pub(super) fn constant(&self, sketch: &Sketch, id: EdgeId, edge: &Edge) -> Next {
         let operand = match &edge.kind {
             Kind::Number(digits) => Operand::Number(digits.clone()),
             Kind::Param(n) => Operand::Param(*n),
@@ -172,20 +172,60 @@ impl Grammar<'_> {
             next.open.link = Some(Link::Count(Comparison::Equal, operand.clone()));
             all.push(next);
         }
-        // "customer $1", "product 'Oak Chair'", "customer Emma Smith".
-        let noun = sketch
-            .open
-            .noun
-            .filter(|n| self.skip(n.1) == edge.start || self.named(n.1, edge.start));
-        if let Some((noun, end)) = noun.filter(|_| sketch.open.aggregate.is_none()) {
-            let of = end < edge.start && !self.named(end, edge.start);
-            let mut next = base;
-            next.open.link = None;
+        let Some((noun, end)) = sketch.open.noun.filter(|_| sketch.open.aggregate.is_none()) else {
+            return all;
+        };
+        let mut next = base;
+        next.open.link = None;
+        if self.lattice.tokens[end..edge.start]
+            .iter()
+            .all(|t| is_verb_to_be(&t.folded))
+            || self.named(end, edge.start)
+        {
+            // "customer $1", "product 'Oak Chair'", "customer Emma Smith".
             next.score -= if is_number { 0.3 } else { 0.0 };
-            next.test(Test::Named(noun, operand, of));
+            next.test(Test::Named(noun, operand, false));
             all.push(next);
+        } else if self.skip(end) == edge.start && self.is_role(noun) && !is_number {
+            // "manager of 'Ann'"
+            next.test(Test::Named(noun, operand, true));
+            all.push(next);
+        } else if let Some(place) = self.relating(end, edge.start) {
+            // One word alone may be anything; a name of several, or a quotation, is a name.
+            let name = match &edge.kind {
+                Kind::Name(text) => text.contains(' '),
+                Kind::Quoted(_) => true,
+                Kind::Param(_) => place,
+                _ => false,
+            };
+            if name {
+                next.score += self.weights.guessed_name;
+                next.test(Test::Related(noun, id, operand, place));
+                all.push(next);
+            }
         }
         all
+    }
+
+    /// Whether the words between a noun and a constant relate them: "orders *of* X", "customers who are *from* X". True
+    /// inside when X may be a place.
+    fn relating(&self, from: usize, to: usize) -> Option<bool> {
+        let words = self.lattice.tokens.get(from..to)?;
+        let (last, before) = words.split_last()?;
+        let small = |word: &str| is_verb_to_be(word) || matches!(word, "who" | "that" | "which");
+        if !before.iter().all(|t| small(&t.folded)) {
+            return None;
+        }
+        match last.folded.as_str() {
+            "from" | "in" => Some(true),
+            "of" | "by" | "for" | "with" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn is_role(&self, noun: EdgeId) -> bool {
+        matches!(&self.lattice.edges[noun].kind, Kind::Noun(candidates)
+            if candidates.iter().any(|c| matches!(c.0, Rows::Role(_))))
     }
 
     fn named(&self, from: usize, to: usize) -> bool {
@@ -209,4 +249,8 @@ impl Grammar<'_> {
             .any(|(_, e)| matches!(e.kind, Kind::Noun(_)) && e.quality > 0.7);
         at + usize::from(unit && !meant_otherwise)
     }
+}
+
+fn is_verb_to_be(word: &str) -> bool {
+    matches!(word, "is" | "are" | "was" | "were")
 }
