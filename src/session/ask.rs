@@ -36,6 +36,8 @@ pub(super) struct AskState {
     pub(super) savepoint_open: bool,
     /// The current batch runs behind an implicit fence.
     pub(super) batch_fenced: bool,
+    /// The SQL of the ask that is running, for errors to speak of.
+    pub(super) running: Option<Box<str>>,
     /// The session's TimeZone, as the server reports it.
     pub(super) time_zone: Option<Box<str>>,
     /// Portals of the current transaction that are not to be executed as they are, and why.
@@ -65,6 +67,8 @@ struct Ready {
     notices: Vec<Refusal>,
     /// [`Marks::ASKED`], [`Marks::FENCED`] or neither.
     marks: Marks,
+    /// Some of the SQL is not the client's own.
+    holds_ask: bool,
     /// The proof, where the SQL is an ask's alone.
     alone: Option<(Whole, Approved)>,
 }
@@ -77,6 +81,7 @@ impl AskState {
             found: None,
             savepoint_open: false,
             batch_fenced: false,
+            running: None,
             time_zone: None,
             portals: Vec::new(),
         }
@@ -176,6 +181,7 @@ impl Session {
                         } else {
                             Marks::default()
                         },
+                        holds_ask: true,
                         alone: found
                             .answer
                             .filter(|_| whole.verb == Verb::Rows)
@@ -203,6 +209,7 @@ impl Session {
                     } else {
                         Marks::default()
                     },
+                    holds_ask: true,
                     alone: None,
                 }))
             }
@@ -211,6 +218,7 @@ impl Session {
                 sql: frame.sql.clone(),
                 notices,
                 marks: Marks::default(),
+                holds_ask: false,
                 alone: None,
             })),
         }
@@ -277,6 +285,9 @@ impl Session {
         self.from_client.discard(frame.header.frame_bytes);
         for notice in &ready.notices {
             self.emit_notice(notice);
+        }
+        if ready.holds_ask {
+            self.ask_state.running = Some(ready.sql.as_str().into());
         }
         match (&frame.name, &ready.alone) {
             (None, Some((whole, approved))) => self.run_query(whole, approved),
@@ -382,6 +393,7 @@ impl Session {
                     sql,
                     notices: Vec::new(),
                     marks,
+                    holds_ask: false,
                     alone: None,
                 };
                 return self.send(frame, ready).await;

@@ -86,6 +86,13 @@ impl Session {
                 self.status = body.first().copied().unwrap_or(b'I');
                 self.resetting = false;
                 self.own_words_ahead = false;
+                if self
+                    .server
+                    .as_ref()
+                    .is_none_or(|lease| lease.exchange.is_empty())
+                {
+                    self.ask_state.running = None;
+                }
                 if self.pinned && self.status == b'I' {
                     self.shared.metrics.transactions.inc();
                     self.ask_state.end_transaction();
@@ -162,11 +169,14 @@ impl Session {
                 self.pool.statements().retire(statement);
             }
         }
-        let renamed = self
-            .server
-            .as_ref()
-            .and_then(|lease| lease.spoken.put_back(frame))
-            .map(with_length);
+        let renamed = match &self.ask_state.running {
+            Some(sql) => message::with_internal_query(frame, sql),
+            None => self
+                .server
+                .as_ref()
+                .and_then(|lease| lease.spoken.put_back(frame))
+                .map(with_length),
+        };
         self.take_back_lost();
         renamed
     }

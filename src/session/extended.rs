@@ -128,7 +128,8 @@ impl Session {
                 return Step::Wait;
             }
             self.ensure_unnamed();
-            self.open_fence(marks, &portal);
+            let sql = self.unnamed.sql_of(marks);
+            self.open_fence(marks, &sql, &portal);
             return self.forward(header, Sent::Bind);
         }
         let Some(statement) = self.statements.get(name).cloned() else {
@@ -145,7 +146,7 @@ impl Session {
         self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
         let name_end = prefix - 1;
         let ours = self.spoken_name(&statement, name_end - name_bytes..name_end);
-        self.open_fence(marks, &portal);
+        self.open_fence(marks, statement.sql(), &portal);
         let Some(lease) = &mut self.server else {
             return Step::Next;
         };

@@ -12,7 +12,7 @@ use crate::wire::message;
 
 impl Session {
     /// Puts up a fence before a Bind of an ask, and remembers its portal.
-    pub(super) fn open_fence(&mut self, marks: Marks, portal: &[u8]) {
+    pub(super) fn open_fence(&mut self, marks: Marks, sql: &[u8], portal: &[u8]) {
         self.ask_state.portals.retain(|(name, _)| **name != *portal);
         if marks.runs_in_our_words() {
             self.ask_state.portals.push((portal.into(), marks));
@@ -20,6 +20,7 @@ impl Session {
         if !marks.contains(Marks::ASKED.with(Marks::FENCED)) {
             return;
         }
+        self.ask_state.running = Some(String::from_utf8_lossy(sql).into());
         let limits = self.limits();
         let in_block = self.status == b'T' || self.marks.contains(Marks::BEGIN);
         let mut out = BytesMut::new();

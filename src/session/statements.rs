@@ -35,6 +35,15 @@ impl Unnamed {
         self.marks = marks;
     }
 
+    /// The SQL, where it is an ask's; nothing is copied for any other.
+    pub(super) fn sql_of(&self, marks: Marks) -> Vec<u8> {
+        if !marks.runs_in_our_words() {
+            return Vec::new();
+        }
+        let end = memchr::memchr(0, &self.body).unwrap_or(self.body.len());
+        self.body[..end].to_vec()
+    }
+
     pub(super) fn forget(&mut self) {
         self.body.clear();
         self.mark = 0;

@@ -166,6 +166,31 @@ pub fn error_field(frame: &[u8], code: u8) -> Option<&[u8]> {
     None
 }
 
+/// An ErrorResponse that names `sql` as its internal query, its position in there; `None` when it has an internal query
+/// of its own, or is no frame that we can read.
+#[must_use]
+pub fn with_internal_query(frame: &[u8], sql: &str) -> Option<Vec<u8>> {
+    if sql.contains('\0') || error_field(frame, b'q').is_some() {
+        return None;
+    }
+    let mut body = Vec::with_capacity(frame.len() + sql.len());
+    let mut rest = frame.get(HEADER_BYTES..)?;
+    while let Some((&field, tail)) = rest.split_first() {
+        if field == 0 {
+            break;
+        }
+        let (value, tail) = split_cstr(tail)?;
+        body.push(if field == b'P' { b'p' } else { field });
+        body.extend_from_slice(value);
+        body.push(0);
+        rest = tail;
+    }
+    let mut out = BytesMut::new();
+    let query = [b"q", sql.as_bytes(), b"\0\0"].concat();
+    put_frame(&mut out, tag::ERROR_RESPONSE, &[&body, &query]);
+    Some(out.to_vec())
+}
+
 /// Reads an ErrorResponse of a server into a refusal, in as far as it is text that we can read.
 #[must_use]
 pub fn read_error(frame: &[u8]) -> Refusal {
@@ -234,6 +259,24 @@ mod tests {
         assert_eq!(read_error(&out), refusal);
         assert_eq!(error_field(&out, b'S'), Some(&b"ERROR"[..]));
         assert_eq!(error_field(&out, b'P'), None);
+    }
+
+    #[test]
+    fn an_error_is_made_to_speak_of_the_sql_it_is_in() {
+        let mut out = BytesMut::new();
+        put_frame(
+            &mut out,
+            tag::ERROR_RESPONSE,
+            &[b"SERROR\0C42883\0Mno such operator\0P8\0\0"],
+        );
+        let told = with_internal_query(&out, "SELECT 1").unwrap();
+        assert_eq!(error_field(&told, b'q'), Some(&b"SELECT 1"[..]));
+        assert_eq!(error_field(&told, b'p'), Some(&b"8"[..]));
+        assert_eq!(error_field(&told, b'P'), None);
+        assert_eq!(error_field(&told, b'M'), Some(&b"no such operator"[..]));
+        let length = u32::from_be_bytes(told[1..5].try_into().unwrap()) as usize;
+        assert_eq!(length + 1, told.len());
+        assert_eq!(with_internal_query(&told, "SELECT 2"), None);
     }
 
     #[test]

@@ -255,3 +255,42 @@ async fn an_ask_sees_the_sessions_own_settings() {
     assert_eq!(client.rows(&format!("ask {QUESTION}")), plain);
     assert_eq!(client.value("show datestyle"), "German, DMY");
 }
+
+/// The value of one field of the ErrorResponse among these messages.
+fn error_field(frames: &[crate::support::frames::Frame], code: u8) -> Option<String> {
+    let error = frames.iter().find(|frame| frame.tag == b'E')?;
+    error.body.split(|byte| *byte == 0).find_map(|field| {
+        let (&found, value) = field.split_first()?;
+        (found == code).then(|| String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_answer_names_its_sql_as_internal_query() {
+    let scene = Scene::new("").await;
+    scene.answers("SELECT 1 / (count(*) - 100) AS x FROM customers");
+    let mut client = scene.client();
+    let ask = format!("/* ask: {QUESTION} */");
+    let extended = [
+        parse("", ask.as_str(), &[]),
+        bind("", "", &[]),
+        execute("", 0),
+        sync(),
+    ];
+    let inside = format!("select * from ({ask}) r");
+    for answer in [
+        client.query(&ask),
+        client.exchange(&extended),
+        client.query(&inside),
+    ] {
+        assert_eq!(sqlstate(&answer), "22012", "{answer:?}");
+        let query = error_field(&answer, b'q').unwrap_or_default();
+        assert!(query.contains("count(*) - 100"), "{answer:?}");
+        assert_eq!(error_field(&answer, b'P'), None);
+    }
+    // An error of the client's own SQL is the client's own business.
+    let answer = client.query("select nonsense");
+    assert_eq!(error_field(&answer, b'q'), None);
+    assert_eq!(error_field(&answer, b'P').as_deref(), Some("8"));
+    check_usable(&mut client);
+}
