@@ -67,6 +67,20 @@ impl Binder<'_> {
                 values.extend(more.iter().cloned());
                 continue;
             }
+            // "ordered A but not B" is about different rows, which one row cannot say.
+            let column = |test: &BoundTest| match test {
+                BoundTest::All(parts) => match parts[..] {
+                    [Part::Values(id, _)] => Some(id),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let twice = |b: &BoundCondition| {
+                b.negated != condition.negated && column(&b.test) == column(&test)
+            };
+            if column(&test).is_some() && bound.iter().any(twice) {
+                return None;
+            }
             bound.push(BoundCondition {
                 place,
                 test,

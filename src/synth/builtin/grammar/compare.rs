@@ -26,6 +26,29 @@ impl Grammar<'_> {
             base.test(Test::Compare(Left::Attribute(topic), comparison, operand));
             return vec![base];
         }
+        // "who ordered more than 3 times": counts what was done.
+        if self
+            .lattice
+            .tokens
+            .get(end)
+            .is_some_and(|t| t.folded == "times")
+        {
+            let done = sketch.open.noun.map(|n| n.0);
+            let last = base
+                .conditions
+                .iter_mut()
+                .rev()
+                .find_map(|c| match &mut c.test {
+                    Test::Has(noun, count) if Some(*noun) == done && count.is_none() => Some(count),
+                    _ => None,
+                });
+            if let Some(count) = last {
+                *count = Some((comparison, operand));
+                base.at = end + 1;
+                return vec![base];
+            }
+            return all;
+        }
         if sketch.open.by.is_none()
             && sketch.open.superlative.is_none()
             && sketch.open.aggregate.is_none()

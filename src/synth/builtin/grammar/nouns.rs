@@ -56,6 +56,8 @@ impl Grammar<'_> {
                 };
                 all.extend(self.measured(&base, measure));
             }
+            // "last order" is an order, and not what the greatest came to.
+            (_, _, Some(Aggregate::Max | Aggregate::Min)) => {}
             (_, _, Some(aggregate)) => {
                 // "sum of payments": of what they came to.
                 let word = aggregate.heading().to_owned();
@@ -222,6 +224,15 @@ impl Grammar<'_> {
         base.open.their = false;
         if base.open.topic.is_some() {
             return all;
+        }
+        // "by supplier country": the noun only said whose.
+        if sketch.open.last == Last::Group
+            && let Some(Group::Noun(noun)) = sketch.groups.last()
+            && of == Some(*noun)
+        {
+            base.groups.pop();
+            base.groups.push(Group::Attribute(attribute));
+            return vec![base];
         }
         if sketch.open.by.is_some() && sketch.open.aggregate.is_none() {
             base.open.by = None;
