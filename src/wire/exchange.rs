@@ -195,13 +195,7 @@ impl<T> Exchange<T> {
     /// Notes a message of the server and says what to do with it.
     #[inline]
     pub fn received(&mut self, code: u8) -> Verdict {
-        while self
-            .owed
-            .front()
-            .is_some_and(|owed| owed.message == Sent::CopyEnd)
-        {
-            self.owed.pop_front();
-        }
+        self.pop_copy_ends();
         let Some(Owed { message, fate, .. }) = self.owed.front_mut() else {
             return Verdict::Pass;
         };
@@ -254,6 +248,7 @@ impl<T> Exchange<T> {
         };
         if answered {
             self.owed.pop_front();
+            self.pop_copy_ends();
         }
         if let (Some(endings), Some(next)) = (endings, self.owed.front_mut()) {
             next.fate = Fate::Remainder(endings);
@@ -269,6 +264,17 @@ impl<T> Exchange<T> {
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// A CopyDone is not answered by itself: it is done with when all before it is.
+    fn pop_copy_ends(&mut self) {
+        while self
+            .owed
+            .front()
+            .is_some_and(|owed| owed.message == Sent::CopyEnd)
+        {
+            self.owed.pop_front();
+        }
     }
 
     fn skip_to_sync(&mut self) {
@@ -392,6 +398,16 @@ mod tests {
             blind.received(code);
         }
         assert!(blind.is_empty());
+    }
+
+    #[test]
+    fn a_copy_in_by_simple_query_leaves_nothing_owed() {
+        let mut exchange = extended(&[Sent::Query]);
+        exchange.received(tag::COPY_IN_RESPONSE);
+        exchange.sent(Sent::CopyEnd, Fate::Relay);
+        exchange.received(tag::COMMAND_COMPLETE);
+        exchange.received(tag::READY_FOR_QUERY);
+        assert!(exchange.is_empty());
     }
 
     #[test]
