@@ -70,7 +70,7 @@ impl Binder<'_> {
             // "ordered A but not B" is about different rows, which one row cannot say.
             let column = |test: &BoundTest| match test {
                 BoundTest::All(parts) => match parts[..] {
-                    [Part::Values(id, _)] => Some(id),
+                    [Part::Values(id, _) | Part::During(id, _)] => Some(id),
                     _ => None,
                 },
                 _ => None,

@@ -88,7 +88,12 @@ fn noun_choices(
     for &id in &sketch.nouns {
         let edge = &lattice.edges[id];
         let candidates: Vec<(Rows, f32)> = match &edge.kind {
-            Kind::Noun(candidates) => candidates.clone(),
+            // What goes by the very name leaves no room for what only ends in it: "orders" are not `waiting_orders`.
+            Kind::Noun(candidates) => candidates
+                .iter()
+                .filter(|c| edge.quality < 0.9 || c.1 >= 0.4)
+                .copied()
+                .collect(),
             // A value that stands for the rows that have it.
             Kind::Value(candidates) => candidates
                 .iter()

@@ -77,7 +77,12 @@ impl Binder<'_> {
                     .into_iter()
                     .partition(|s| matches!(s, Shown::Measure(_)));
                 // Nobody groups by a number without saying so: "total revenue" is one thing.
-                if others.iter().any(|s| self.is_quantity(s)) {
+                // Nor are the measured rows themselves its groups: "the highest total per customer" is one of each.
+                let measured = |s: &Shown| {
+                    !self.sketch.groups.is_empty()
+                        && matches!(s, Shown::Rows { place, .. } if place.relation == root && place.role.is_none())
+                };
+                if others.iter().any(|s| self.is_quantity(s) || measured(s)) {
                     return None;
                 }
                 keys.extend(others);

@@ -7,6 +7,8 @@ use crate::synth::builtin::sketch::{
     AHEAD, EdgeId, Last, Left, Link, Operand, OrderBy, Sketch, Test,
 };
 
+use crate::synth::builtin::tokens::TokenKind;
+
 use super::{Grammar, Next};
 
 impl Grammar<'_> {
@@ -175,6 +177,10 @@ impl Grammar<'_> {
         let Some((noun, end)) = sketch.open.noun.filter(|_| sketch.open.aggregate.is_none()) else {
             return all;
         };
+        // "once" is no key.
+        if is_number && self.lattice.tokens[edge.start].kind == TokenKind::Word {
+            return all;
+        }
         let mut next = base;
         next.open.link = None;
         if self.lattice.tokens[end..edge.start]
