@@ -235,14 +235,18 @@ impl<T> Exchange<T> {
                 Sent::Execute,
                 tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED,
             ) => true,
+            (Sent::Query | Sent::Execute, tag::COPY_IN_RESPONSE) => {
+                self.enter_copy_in();
+                false
+            }
+            (Sent::Query, tag::ERROR_RESPONSE) => {
+                self.copy_in = false;
+                false
+            }
             (Sent::Query, _) => false,
             (_, tag::ERROR_RESPONSE) => {
                 self.skip_to_sync();
                 return verdict;
-            }
-            (Sent::Execute, tag::COPY_IN_RESPONSE) => {
-                self.enter_copy_in();
-                false
             }
             _ => false,
         };
@@ -287,7 +291,8 @@ impl<T> Exchange<T> {
         self.lost.extend(lost.rev().filter_map(|owed| owed.token));
     }
 
-    /// The Execute at the front began a COPY FROM STDIN: every Sync that was sent before its CopyDone is ignored.
+    /// The Execute or the Query at the front began a COPY FROM STDIN: every Sync that was sent before its CopyDone is
+    /// ignored.
     fn enter_copy_in(&mut self) {
         let end = self
             .owed
@@ -404,6 +409,7 @@ mod tests {
     fn a_copy_in_by_simple_query_leaves_nothing_owed() {
         let mut exchange = extended(&[Sent::Query]);
         exchange.received(tag::COPY_IN_RESPONSE);
+        exchange.sent(Sent::Sync, Fate::Relay);
         exchange.sent(Sent::CopyEnd, Fate::Relay);
         exchange.received(tag::COMMAND_COMPLETE);
         exchange.received(tag::READY_FOR_QUERY);

@@ -353,6 +353,16 @@ fn copy_in() -> Scenario {
                 &[copy_data("99\tx\n"), copy_done(), query("select 'alive'")],
             ),
             Step::query("select count(*) from ci where i = 99"),
+            Step::new(
+                "a statement for later",
+                &[parse("later", "select count(*) from ci", &[]), sync()],
+            ),
+            start("copy ci from stdin"),
+            Step::new("copy before it", &[copy_data("13\tz\n"), copy_done()]),
+            Step::new(
+                "right behind the copy",
+                &[bind("", "later", &[]), execute("", 0), sync()],
+            ),
         ],
     )
 }
