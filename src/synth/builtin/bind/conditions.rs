@@ -171,6 +171,11 @@ impl Binder<'_> {
                 {
                     return None;
                 }
+                // A number that is always filled in says "none" with a zero.
+                if always && roles::is_number(self.snapshot, column.id) {
+                    let zero = Operand::Number("0".into());
+                    return one(column, Part::Compare(column.id, Comparison::Equal, zero));
+                }
                 one(column, Part::Null(column.id, true))
             }
             Test::Happened(attribute) => {

@@ -69,6 +69,10 @@ impl Grammar<'_> {
             Word::Compare(comparison) => return self.compared(sketch, edge, comparison),
             Word::Between => return self.between(sketch, edge),
             Word::And => {
+                // "over 1000 and" has not said of what: dropping the number would ask for all.
+                if matches!(open.link, Some(Link::Without | Link::Count(..))) {
+                    return Vec::new();
+                }
                 next.open.and = true;
                 next.open.link = None;
                 // What comes after "and" may go on about the outer rows.

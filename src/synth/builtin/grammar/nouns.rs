@@ -351,6 +351,10 @@ impl Grammar<'_> {
         if sketch.open.topic.is_some() || sketch.open.negated {
             return Vec::new();
         }
+        // "never sold" is no sum of what was: only rows can be missing.
+        if sketch.open.link == Some(Link::Without) {
+            return Vec::new();
+        }
         let mut base = Self::moved(sketch, edge.end);
         let of = sketch.open.noun.filter(|n| n.1 == edge.start).map(|n| n.0);
         base.open.owner = false;
