@@ -12,7 +12,7 @@ use crate::access::settings::Method;
 use crate::error::{Refusal, SqlState};
 use crate::names::Caller;
 use crate::pool::control::ControlPools;
-use crate::pool::lease::{LeaseError, Pool};
+use crate::pool::lease::Pool;
 use crate::pool::registry::Pools;
 use crate::pool::roster::{Entry, Roster};
 use crate::pool::settings::{PoolMode, UpstreamSettings};
@@ -155,7 +155,7 @@ impl Door {
             .ok_or_else(|| no_database(&caller.database))?;
         pool.credentials()
             .set(credentials(keys, upstream, &caller.role));
-        let welcome = pool.welcome().await.map_err(|error| refused(&error))?;
+        let welcome = pool.welcome().await.map_err(|error| error.refusal())?;
 
         let watch = match self.shared.pool_mode {
             PoolMode::Auto => {
@@ -255,11 +255,6 @@ fn credentials(keys: Option<Keys>, upstream: &UpstreamSettings, role: &str) -> C
         }
         _ => Credentials::None,
     }
-}
-
-/// A server's refusal goes to the client in its own words.
-fn refused(error: &LeaseError) -> Refusal {
-    error.refusal()
 }
 
 fn no_database(database: &str) -> Refusal {
