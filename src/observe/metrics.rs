@@ -32,6 +32,8 @@ pub struct Metrics {
     pub leases_waiting: IntGauge,
     /// How long clients waited for a server connection; those that need not wait are not observed.
     pub lease_wait: Histogram,
+    /// Server connections taken from idle sessions, which had used them last, since the start.
+    pub leases_stolen: IntCounter,
     /// Server connections pinned to a client since the start, by cause.
     pub pins: Labelled,
     /// Transactions relayed since the start.
@@ -140,6 +142,10 @@ impl Metrics {
             lease_wait: new.duration(
                 "pgask_lease_wait_seconds",
                 "Time that clients waited for a server connection.",
+            ),
+            leases_stolen: new.counter(
+                "pgask_leases_stolen_total",
+                "Server connections that went from an idle session to one that needed one.",
             ),
             pins: new.counters(
                 "pgask_pins_total",

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use lru::LruCache;
@@ -38,6 +39,7 @@ pub struct ServerConnection {
     prepared: LruCache<u64, u32>,
     next_name: u32,
     clean: bool,
+    opened: Instant,
     _counted: Held,
 }
 
@@ -63,6 +65,7 @@ impl ServerConnection {
             prepared: LruCache::new(NonZeroUsize::new(prepared_max).unwrap_or(NonZeroUsize::MIN)),
             next_name: 0,
             clean: true,
+            opened: Instant::now(),
             _counted: counted,
         }
     }
@@ -123,6 +126,11 @@ impl ServerConnection {
 
     pub(super) fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// When it was opened.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// Whether nothing has come from the server since it fell idle: neither a farewell nor the end of the stream.

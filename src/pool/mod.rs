@@ -1,8 +1,8 @@
 //! Server connections, shared: which there are, who has one, and how a query on one is cancelled.
 //!
 //! Owns the pools (one for each upstream, database, role and set of startup settings), the leases on their
-//! connections, what is prepared on each of them, and the roster of clients. Never knows what a client sends: when a
-//! connection may be given back is the session's decision.
+//! connections and who is next to have one, what is prepared on each of them, and the roster of clients. Never knows
+//! what a client sends: when a connection may be given back is the session's decision.
 
 pub mod control;
 pub mod endpoint;
@@ -13,4 +13,7 @@ pub mod connector;
 pub mod lease;
 pub mod registry;
 pub mod roster;
+pub mod seat;
 pub mod statement;
+
+mod parking;

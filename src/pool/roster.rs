@@ -37,19 +37,29 @@ pub struct Ticket {
 /// Where a cancel must go, and what it holds up.
 #[derive(Debug, Default)]
 struct Running {
-    target: Option<CancelTarget>,
-    /// Cancels on their way to the server.
-    in_flight: u32,
-    /// A connection that was given back while a cancel was on its way to it; it goes to nobody else until the server
-    /// has taken the cancel.
-    parked: Option<Lease>,
+    target: Option<Arc<CancelTarget>>,
+    /// The target is where the client's queries run now, and not only where they ran last.
+    is_now: bool,
+    /// Connections that cancels are on their way to, or have perhaps not reached yet.
+    flights: Vec<Flight>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct CancelTarget {
     address: Address,
     process_id: i32,
     secret_key: Bytes,
+}
+
+/// Cancels on their way to one connection.
+#[derive(Debug)]
+struct Flight {
+    process_id: i32,
+    count: u32,
+    /// Of one it was never heard that the server took it: it may hit the connection at any later time.
+    is_astray: bool,
+    /// The connection, once it was left: it goes to nobody until the server has taken the cancels.
+    held_up: Option<Lease>,
 }
 
 const CANCEL: u8 = 1;
@@ -207,46 +217,116 @@ impl Ticket {
 
     /// Notes that the client's queries now run on this connection.
     pub fn runs_on(&self, address: &Address, lease: &Lease) {
-        self.lock().target = Some(CancelTarget {
-            address: address.clone(),
-            process_id: lease.process_id(),
-            secret_key: lease.secret_key().clone(),
+        let mut running = self.lock();
+        running.is_now = true;
+        // Mostly the one that it had before.
+        let is_same = running.target.as_ref().is_some_and(|target| {
+            target.process_id == lease.process_id() && target.secret_key == lease.secret_key()
         });
+        if !is_same {
+            running.target = Some(Arc::new(CancelTarget {
+                address: address.clone(),
+                process_id: lease.process_id(),
+                secret_key: lease.secret_key().clone(),
+            }));
+        }
     }
 
-    /// Gives a connection back, or keeps it until a cancel that is on its way to it has arrived.
-    pub fn give_back(&self, lease: Lease) {
+    /// Notes that the client's queries run on this connection no longer, and hands it back, unless a cancel is on its
+    /// way to it: then it is kept until the server has taken the cancel, and closed if that does not become known.
+    #[must_use]
+    pub fn leave(&self, lease: Lease) -> Option<Lease> {
         let mut running = self.lock();
-        running.target = None;
-        if running.in_flight > 0 {
-            running.parked = Some(lease);
+        running.is_now = false;
+        let process_id = lease.process_id();
+        let Some(index) = running
+            .flights
+            .iter()
+            .position(|f| f.process_id == process_id)
+        else {
+            return Some(lease);
+        };
+        if running.flights[index].count > 0 {
+            running.flights[index].held_up = Some(lease);
+        } else {
+            running.flights.remove(index);
+            drop(running);
+            lease.close();
         }
+        None
     }
 
     /// Cancels what the client is doing now.
+    ///
+    /// # Cancel safety
+    /// A future that is dropped counts as a cancel of which nobody knows whether it arrived.
     pub async fn cancel(&self) {
-        let target = {
-            let mut running = self.lock();
-            let target = running.target.clone();
-            running.in_flight += u32::from(target.is_some());
-            target
-        };
-        let Some(target) = target else {
+        let Some(target) = self.take_off() else {
             self.signal(CANCEL);
             return;
         };
-        let sent = server::cancel(&target.address, target.process_id, target.secret_key);
+        let mut landing = Landing {
+            ticket: self,
+            process_id: target.process_id,
+            is_known: false,
+        };
+        let sent = server::cancel(
+            &target.address,
+            target.process_id,
+            target.secret_key.clone(),
+        );
         match tokio::time::timeout(CANCEL_TIMEOUT, sent).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => landing.is_known = true,
             Ok(Err(error)) => tracing::warn!(%error, "could not pass a cancel on to the server"),
             Err(_) => tracing::warn!("the server did not take a cancel in time"),
         }
-        let parked = {
-            let mut running = self.lock();
-            running.in_flight -= 1;
-            (running.in_flight == 0).then(|| running.parked.take())
+    }
+
+    /// Where a cancel must go now, which is noted to be on its way.
+    fn take_off(&self) -> Option<Arc<CancelTarget>> {
+        let mut running = self.lock();
+        let target = running.target.clone().filter(|_| running.is_now)?;
+        let process_id = target.process_id;
+        match running
+            .flights
+            .iter_mut()
+            .find(|f| f.process_id == process_id)
+        {
+            Some(flight) => flight.count += 1,
+            None => running.flights.push(Flight {
+                process_id,
+                count: 1,
+                is_astray: false,
+                held_up: None,
+            }),
+        }
+        Some(target)
+    }
+
+    /// A cancel is no longer on its way; what it alone held up goes free, or is closed.
+    fn land(&self, process_id: i32, is_known: bool) {
+        let mut running = self.lock();
+        let Some(index) = running
+            .flights
+            .iter()
+            .position(|f| f.process_id == process_id)
+        else {
+            return;
         };
-        drop(parked);
+        let flight = &mut running.flights[index];
+        flight.count -= 1;
+        flight.is_astray |= !is_known;
+        if flight.count > 0 || (flight.is_astray && flight.held_up.is_none()) {
+            return;
+        }
+        let Flight {
+            is_astray, held_up, ..
+        } = running.flights.remove(index);
+        drop(running);
+        match held_up {
+            Some(lease) if is_astray => lease.close(),
+            held_up => drop(held_up),
+        }
     }
 
     fn signal(&self, signal: u8) {
@@ -256,6 +336,19 @@ impl Ticket {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of a cancel's way, however it ends.
+struct Landing<'a> {
+    ticket: &'a Ticket,
+    process_id: i32,
+    is_known: bool,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.ticket.land(self.process_id, self.is_known);
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::marks::Marks;
 use super::serve::{Gone, Session};
-use crate::pool::lease::{Lease, LeaseError};
+use crate::pool::lease::{Lease, LeaseError, Pool};
 use crate::pool::roster::Ticket;
 use crate::pool::settings::PoolMode;
 use crate::wire::exchange::{Fate, Sent};
@@ -24,22 +24,30 @@ const RESET_TIMEOUT: Duration = Duration::from_secs(5);
 impl Session {
     /// Waits for a connection and makes it the session's.
     pub(super) async fn take_lease(&mut self) -> Result<(), LeaseFailure> {
-        let ticket = self.ticket().clone();
-        ticket.clear_cancel();
-        let lease = tokio::select! {
-            biased;
-            lease = self.pool.lease() => lease.map_err(LeaseFailure::Lease)?,
-            () = ticket.cancelled() => return Err(LeaseFailure::Cancelled),
-            () = ticket.expelled() => return Err(LeaseFailure::Gone(Gone::Proxy)),
-            () = self.client_hung_up() => return Err(LeaseFailure::Gone(Gone::Client)),
+        self.ticket().clear_cancel();
+        let lease = match self.seat.unpark() {
+            Some(lease) => lease,
+            None => self.wait_for_lease().await?,
         };
-        ticket.runs_on(self.pool.address(), &lease);
+        self.ticket().runs_on(self.pool.address(), &lease);
         self.server = Some(lease);
         self.replay_application_name();
         if self.shared.pool_mode == PoolMode::Session {
             self.marks.add(Marks::SESSION_MODE);
         }
         Ok(())
+    }
+
+    /// Waits for a connection that is not the session's own.
+    async fn wait_for_lease(&mut self) -> Result<Lease, LeaseFailure> {
+        let ticket = self.ticket().clone();
+        tokio::select! {
+            biased;
+            lease = self.pool.lease() => lease.map_err(LeaseFailure::Lease),
+            () = ticket.cancelled() => Err(LeaseFailure::Cancelled),
+            () = ticket.expelled() => Err(LeaseFailure::Gone(Gone::Proxy)),
+            () = self.client_hung_up() => Err(LeaseFailure::Gone(Gone::Client)),
+        }
     }
 
     /// Sets the client's application name on a connection that has another's.
@@ -83,7 +91,9 @@ impl Session {
         self.marks = Marks::default();
         if let Some(mut lease) = self.server.take() {
             lease.mark_clean();
-            self.ticket().give_back(lease);
+            if let Some(lease) = self.ticket().leave(lease) {
+                self.seat.park(lease);
+            }
         }
     }
 
@@ -107,7 +117,7 @@ impl Session {
             && self.to_client.unscanned().is_empty();
         let ticket = self.ticket().clone();
         if idle {
-            tokio::spawn(reset(lease, ticket));
+            tokio::spawn(reset(lease, ticket, self.pool.clone()));
         } else if !lease.exchange.is_empty() {
             // The client died without a Terminate, for which it would have been served to the end. The server would
             // not notice before it writes, and what it runs until then is for nobody.
@@ -134,13 +144,15 @@ pub(super) enum LeaseFailure {
 }
 
 /// Makes a connection forget its client: what DISCARD ALL does not clear is not session state.
-async fn reset(mut lease: Lease, ticket: Arc<Ticket>) {
+async fn reset(mut lease: Lease, ticket: Arc<Ticket>, pool: Arc<Pool>) {
     let forgotten = timeout(RESET_TIMEOUT, discard_all(&mut lease)).await;
     if matches!(forgotten, Ok(Ok(()))) {
         lease.forget_all();
         lease.application_name = Some(lease.application_name_default.clone());
         lease.mark_clean();
-        ticket.give_back(lease);
+        if let Some(lease) = ticket.leave(lease) {
+            pool.give_back(lease);
+        }
     }
 }
 

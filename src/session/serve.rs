@@ -23,6 +23,7 @@ use crate::error::{Refusal, SqlState};
 use crate::observe::metrics::Metrics;
 use crate::pool::lease::{Lease, Pool};
 use crate::pool::roster::{Dismissal, Entry, Ticket};
+use crate::pool::seat::Seat;
 use crate::pool::settings::PoolMode;
 use crate::pool::statement::Statement;
 use crate::schema::keeper_book::KeeperBooks;
@@ -55,6 +56,8 @@ pub struct Session {
     /// From the server, or from us, to the client.
     pub(super) to_client: Buffer,
     pub(super) pool: Arc<Pool>,
+    /// Holds the connection of the last transaction while nobody needs it more.
+    pub(super) seat: Seat,
     pub(super) server: Option<Lease>,
     /// Which functions keep session state.
     pub(super) watch: KeeperWatch,
@@ -148,6 +151,7 @@ impl Session {
             client,
             from_client: Buffer::default(),
             to_client: Buffer::default(),
+            seat: Seat::new(pool.clone()),
             pool,
             server: None,
             watch,

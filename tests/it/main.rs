@@ -19,6 +19,7 @@ mod harness;
 mod keepers;
 mod model_asks;
 mod operating;
+mod pooling;
 mod probe;
 mod provider;
 mod questions;

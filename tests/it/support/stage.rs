@@ -77,6 +77,11 @@ impl Stage {
         self.eventually(|| (admin.value(sql) == expected).then_some(()));
     }
 
+    /// Waits until a metric without labels has this value.
+    pub(crate) fn wait_for_metric(&self, name: &str, expected: f64) {
+        self.eventually(|| (self.proxy.metric(name) == expected).then_some(()));
+    }
+
     /// Waits until this many backends of [`APP`] match the condition on `pg_stat_activity`.
     pub(crate) fn wait_for_backends(&self, count: usize, condition: &str) {
         self.wait_for(
