@@ -94,6 +94,7 @@ fn narrow_relation(relation: &Relation, columns: &[Option<usize>]) -> Relation {
         // secret; it is an estimate over all rows though, and misleads whoever sees a few of them.
         row_estimate: relation.row_estimate.filter(|_| !relation.row_security),
         row_security: relation.row_security,
+        volatile_calls: relation.volatile_calls.clone(),
     }
 }
 

@@ -38,14 +38,12 @@ pub enum Ending {
 /// The savepoint's name, and the name of the statements and portals that build the fence.
 const NAME: &[u8] = b"pgask_fence\0";
 
-/// Appends the messages that put the fence up, and notes that their answers are ours.
+/// The statements that put the fence up, in their order.
 ///
 /// `timeout` bounds each later message of the ask; a shorter `statement_timeout` of the session stays in force. With
 /// `None` the session's own stays as it is.
-pub fn put_up(lease: &mut Lease, out: &mut BytesMut, fence: Fence, timeout: Option<Duration>) {
-    if fence == Fence::Savepoint {
-        put_statement(lease, out, "SAVEPOINT pgask_fence");
-    }
+#[must_use]
+pub fn statements(fence: Fence, timeout: Option<Duration>) -> Vec<String> {
     let mut settings =
         "SELECT pg_catalog.set_config('transaction_read_only', 'on', true)".to_owned();
     if let Some(timeout) = timeout {
@@ -56,7 +54,17 @@ pub fn put_up(lease: &mut Lease, out: &mut BytesMut, fence: Fence, timeout: Opti
              pg_catalog.current_setting('statement_timeout')::interval) * 1000, 0), {milliseconds})::bigint::text, true)"
         ));
     }
-    put_statement(lease, out, &settings);
+    match fence {
+        Fence::Implicit => vec![settings],
+        Fence::Savepoint => vec!["SAVEPOINT pgask_fence".to_owned(), settings],
+    }
+}
+
+/// Appends the messages that put the fence up, and notes that their answers are ours.
+pub fn put_up(lease: &mut Lease, out: &mut BytesMut, fence: Fence, timeout: Option<Duration>) {
+    for statement in statements(fence, timeout) {
+        put_statement(lease, out, &statement);
+    }
 }
 
 /// Appends the messages that take a savepoint's fence down; an implicit one ends by itself.

@@ -283,11 +283,15 @@ fn harmless(known: &Known, function: &str) -> Proved {
             "\"{schema}.{function}\" runs with the rights of its owner."
         )));
     }
-    let listed = schema == "pg_catalog" && HARMLESS_VOLATILE.contains(&function);
-    if known.volatility == Volatility::Volatile && !listed {
+    if known.volatility == Volatility::Volatile && !is_harmless_volatile(schema, function) {
         return Err(Rule::VolatileFunction.refuse(format!(
             "\"{schema}.{function}\" is declared volatile, so that it may have effects."
         )));
     }
     Ok(())
+}
+
+/// Whether a volatile function does nothing but return a value.
+pub(in crate::guard) fn is_harmless_volatile(schema: &str, function: &str) -> bool {
+    schema == "pg_catalog" && HARMLESS_VOLATILE.contains(&function)
 }

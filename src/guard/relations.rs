@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::error::Refusal;
+use crate::guard::functions::is_harmless_volatile;
 use crate::guard::query::unknown;
 use crate::guard::rules::Rule;
 use crate::guard::scope::{Columns, Proof, folded};
@@ -32,7 +33,7 @@ impl Proof<'_> {
                 .visible
                 .find(&schema, &relation)
                 .ok_or_else(|| self.no_such_relation(&format!("{schema}.{relation}"), &relation))?;
-            return Ok(self.reads(id));
+            return self.reads(id);
         }
         if let Some(columns) = self.cte(&relation) {
             let columns = columns.clone();
@@ -45,7 +46,7 @@ impl Proof<'_> {
             .find_map(|schema| self.visible.find(schema, &relation));
         if let Some(id) = found {
             qualify(name, &self.visible.relation(id).schema);
-            return Ok(self.reads(id));
+            return self.reads(id);
         }
         if relation.starts_with("pg_") {
             self.catalog("pg_catalog", &relation)?;
@@ -55,10 +56,21 @@ impl Proof<'_> {
         Err(self.no_such_relation(&relation, &relation))
     }
 
-    fn reads(&mut self, id: RelationId) -> (String, Columns) {
+    fn reads(&mut self, id: RelationId) -> Result<(String, Columns), Refusal> {
         let relation = self.visible.relation(id);
+        let call = relation
+            .volatile_calls
+            .iter()
+            .find(|(schema, function)| !is_harmless_volatile(schema, function));
+        if let Some((schema, function)) = call {
+            return Err(Rule::VolatileFunction.refuse(format!(
+                "Reading the view \"{}.{}\" runs \"{schema}.{function}\", which is declared volatile, so that it may \
+                 have effects.",
+                relation.schema, relation.name
+            )));
+        }
         self.add_read(&relation.schema, &relation.name);
-        (relation.name.clone(), Columns::Relation(id, Vec::new()))
+        Ok((relation.name.clone(), Columns::Relation(id, Vec::new())))
     }
 
     fn catalog(&mut self, schema: &str, relation: &str) -> Result<(), Refusal> {

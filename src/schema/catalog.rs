@@ -76,18 +76,20 @@ async fn read(client: &mut Client) -> Result<SnapshotDraft, tokio_postgres::Erro
         .await?;
     transaction.batch_execute(queries::SETTINGS).await?;
     let (relations_sql, columns_sql) = (queries::relations(), queries::columns());
-    let (relations, columns, keys, foreign_keys, functions) = tokio::try_join!(
+    let (relations, columns, keys, foreign_keys, functions, view_calls) = tokio::try_join!(
         transaction.query_typed(&relations_sql, &[]),
         transaction.query_typed(&columns_sql, &[]),
         transaction.query_typed(queries::KEYS, &[]),
         transaction.query_typed(queries::FOREIGN_KEYS, &[]),
         transaction.query_typed(queries::FUNCTIONS, &[]),
+        transaction.query_typed(queries::VIEW_CALLS, &[]),
     )?;
     let mut draft = relations_of(&relations)?;
     add_columns(&mut draft, &columns)?;
     add_keys(&mut draft, &keys)?;
     add_foreign_keys(&mut draft, &foreign_keys)?;
     draft.snapshot.functions = functions_of(&functions)?;
+    add_view_calls(&mut draft, &view_calls)?;
     add_statistics(&mut draft, &transaction).await?;
     transaction.commit().await?;
     Ok(draft)
@@ -203,6 +205,16 @@ fn add_foreign_keys(draft: &mut SnapshotDraft, rows: &[Row]) -> Result<(), tokio
         .snapshot
         .foreign_keys
         .sort_by(|a, b| (a.from, &a.name).cmp(&(b.from, &b.name)));
+    Ok(())
+}
+
+fn add_view_calls(draft: &mut SnapshotDraft, rows: &[Row]) -> Result<(), tokio_postgres::Error> {
+    for row in rows {
+        let function = (row.try_get(1)?, row.try_get(2)?);
+        if let Some(view) = draft.relation_mut(row.try_get(0)?) {
+            view.volatile_calls.push(function);
+        }
+    }
     Ok(())
 }
 

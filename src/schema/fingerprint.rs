@@ -25,6 +25,7 @@ fn hash_relation(relation: &Relation, hasher: &mut DefaultHasher) {
     relation.comment.hash(hasher);
     (&relation.primary_key, &relation.unique_keys).hash(hasher);
     relation.row_security.hash(hasher);
+    relation.volatile_calls.hash(hasher);
     for column in &relation.columns {
         (column.attnum, &column.name, &column.type_name).hash(hasher);
         (column.class, column.not_null).hash(hasher);

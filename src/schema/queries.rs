@@ -147,6 +147,38 @@ pub(in crate::schema) const FUNCTIONS: &str = r"
     WHERE p.prokind <> 'p'
     GROUP BY 1, 2";
 
+/// What views call: view, schema and name of each volatile function that reading it runs, through views below it too.
+///
+/// `pg_depend` knows nothing of PostgreSQL's own functions, so they are read off the rules' parse trees: the fields of
+/// FuncExpr, OpExpr, Aggref and WindowFunc, and RangeTblEntry's for the relations below.
+pub(in crate::schema) const VIEW_CALLS: &str = r"
+    WITH RECURSIVE view (oid, action) AS MATERIALIZED (
+        SELECT w.ev_class, w.ev_action::pg_catalog.text
+        FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class c ON c.oid = w.ev_class
+        WHERE c.relkind = 'v' AND w.ev_type = '1' AND c.oid >= 16384
+    ), call (view, function) AS MATERIALIZED (
+        SELECT DISTINCT v.oid, m[1]::pg_catalog.oid
+        FROM view v, pg_catalog.regexp_matches(v.action, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') m
+    ), below (view, relation) AS MATERIALIZED (
+        SELECT DISTINCT v.oid, m[1]::pg_catalog.oid
+        FROM view v, pg_catalog.regexp_matches(v.action, ':relid (\d+)', 'g') m
+    ), reach (view, relation) AS (
+        SELECT v.oid, v.oid FROM view v
+        UNION
+        SELECT r.view, b.relation FROM reach r JOIN below b ON b.view = r.relation
+    )
+    SELECT DISTINCT r.view, n.nspname, p.proname
+    FROM reach r
+    JOIN call k ON k.view = r.relation
+    JOIN pg_catalog.pg_proc p ON p.oid = k.function
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    LEFT JOIN pg_catalog.pg_aggregate g ON g.aggfnoid = p.oid
+    WHERE p.provolatile = 'v' OR EXISTS (
+        SELECT FROM pg_catalog.pg_proc f
+        WHERE f.provolatile = 'v' AND f.oid >= 16384
+          AND f.oid IN (g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn))
+    ORDER BY 1, 2, 3";
+
 /// Statistics: schema, relation, column, over its heirs, share of NULLs, distinct values, common values, histogram
 /// bounds.
 ///
@@ -191,6 +223,10 @@ pub(in crate::schema) const MARK: &str = r"
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
          WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
            AND a.attnum > 0),
+        (SELECT pg_catalog.concat(pg_catalog.count(*), '/',
+                pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(w.oid, ',', w.xmin), 0)))
+         FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class c ON c.oid = w.ev_class
+         WHERE w.oid >= 16384 AND c.relpersistence <> 't'),
         (SELECT pg_catalog.concat(pg_catalog.count(*), '/',
                 pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(k.oid, ',', k.xmin), 0)))
          FROM pg_catalog.pg_constraint k WHERE k.oid >= 16384 AND k.contype IN ('p', 'u', 'f')),

@@ -52,6 +52,8 @@ pub struct Relation {
     pub row_estimate: Option<f64>,
     /// Row-level security is enabled: its statistics are nobody's business and are left out.
     pub row_security: bool,
+    /// Schema and name of each volatile function that reading it runs; only views run any.
+    pub volatile_calls: Vec<(String, String)>,
 }
 
 /// What kind of relation.

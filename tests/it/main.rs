@@ -16,6 +16,7 @@ mod faults;
 mod floors;
 mod guard;
 mod harness;
+mod hostile;
 mod keepers;
 mod model_asks;
 mod operating;
