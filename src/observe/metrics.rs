@@ -36,6 +36,8 @@ pub struct Metrics {
     pub leases_stolen: IntCounter,
     /// Server connections pinned to a client since the start, by cause.
     pub pins: Labelled,
+    /// Questions about what a session has left on its connection, by outcome.
+    pub inquiries: Labelled,
     /// Transactions relayed since the start.
     pub transactions: IntCounter,
     /// CancelRequests passed on to a server.
@@ -151,6 +153,11 @@ impl Metrics {
                 "pgask_pins_total",
                 "Server connections pinned to a client.",
                 "cause",
+            ),
+            inquiries: new.counters(
+                "pgask_inquiries_total",
+                "Questions about what a session has left on its connection.",
+                "outcome",
             ),
             transactions: new.counter("pgask_transactions_total", "Transactions relayed."),
             cancels: new.counter(

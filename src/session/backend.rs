@@ -44,8 +44,9 @@ impl Session {
             }
             let verdict = lease.exchange.received(header.tag);
             let mut renamed = None;
-            let tells =
-                !swallowing || matches!(header.tag, tag::READY_FOR_QUERY | tag::ERROR_RESPONSE);
+            let tells = !swallowing
+                || matches!(header.tag, tag::READY_FOR_QUERY | tag::ERROR_RESPONSE)
+                || header.tag == tag::PARAMETER_STATUS && verdict == Verdict::Pass;
             if whole && examined && tells {
                 renamed = self.note_server_frame(header);
             } else if header.tag == tag::ERROR_RESPONSE {
@@ -56,6 +57,10 @@ impl Session {
                     Some(frame) => self.to_client.replace(header.frame_bytes, &frame),
                     None => self.to_client.pass(header.frame_bytes),
                 },
+                // An error of ours is nobody's, but a farewell is everybody's.
+                Verdict::Drop if header.tag == tag::ERROR_RESPONSE && self.server_farewell => {
+                    self.to_client.pass(header.frame_bytes);
+                }
                 Verdict::Drop => self.to_client.discard(header.frame_bytes),
                 Verdict::Replace(bytes) => {
                     self.to_client.insert(&bytes);
@@ -79,7 +84,7 @@ impl Session {
     }
 
     /// Takes from a frame what it tells us; the frame to send in its place, when it must not go as it is.
-    fn note_server_frame(&mut self, header: Header) -> Option<Vec<u8>> {
+    pub(super) fn note_server_frame(&mut self, header: Header) -> Option<Vec<u8>> {
         let body = &self.to_client.unscanned()[HEADER_BYTES..header.frame_bytes];
         match header.tag {
             tag::READY_FOR_QUERY => {
@@ -103,6 +108,8 @@ impl Session {
                         .as_ref()
                         .is_none_or(|lease| lease.exchange.is_empty());
                     self.made.end(is_last, &self.watch);
+                    let unfounded = self.pins.ready();
+                    self.marks.remove(unfounded);
                 }
                 if self.schema_changed && self.status == b'I' {
                     self.schema_changed = false;
@@ -117,6 +124,8 @@ impl Session {
                 self.marks.add(Marks::of_command_tag(command_tag));
                 self.schema_changed |= changes_schema(command_tag);
                 self.marks.add(self.made.command(command_tag, self.marks));
+                let is_last = self.nothing_was_sent_behind();
+                self.pins.command(command_tag, self.marks, is_last);
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),
@@ -157,6 +166,7 @@ impl Session {
     }
 
     fn note_error(&mut self, header: Header) -> Option<Vec<u8>> {
+        self.pins.failed(self.marks);
         let frame = &self.to_client.unscanned()[..header.frame_bytes];
         if matches!(message::error_field(frame, b'V'), Some(b"FATAL" | b"PANIC")) {
             self.server_farewell = true;
@@ -220,17 +230,16 @@ impl Session {
         self.application_name_unknown();
         self.ask_state.settings.reset_all();
         // Something sent behind it may have left its mark already.
-        let alone = self
-            .server
+        if self.nothing_was_sent_behind() && !self.marks.contains(Marks::SESSION_MODE) {
+            self.unpin();
+        }
+    }
+
+    /// Whether what is being answered is the last that was sent.
+    fn nothing_was_sent_behind(&self) -> bool {
+        self.server
             .as_ref()
-            .is_some_and(|lease| lease.exchange.len() <= 1);
-        if alone {
-            self.verbatim = false;
-        }
-        if alone && !self.marks.contains(Marks::SESSION_MODE) {
-            self.marks = Marks::default();
-            self.pinned = false;
-        }
+            .is_some_and(|lease| lease.exchange.len() <= 1)
     }
 
     fn everything_deallocated(&mut self) {

@@ -77,16 +77,18 @@ impl Session {
     }
 
     /// The transaction is over: gives the connection back, or keeps it when the session may have state on it.
-    pub(super) fn end_transaction(&mut self) {
-        self.shared.metrics.transactions.inc();
-        self.ask_state.end_transaction();
-        if self.marks.keeps_state() && self.shared.pool_mode != PoolMode::Transaction {
-            if !self.pinned {
-                self.marks.count_pin(&self.shared.metrics);
-                tracing::debug!(marks = ?self.marks, "server connection pinned");
-                self.pinned = true;
+    pub(super) async fn end_transaction(&mut self) {
+        if !self.pinned {
+            self.shared.metrics.transactions.inc();
+            self.ask_state.end_transaction();
+        }
+        if (self.pinned || self.marks.keeps_state())
+            && self.shared.pool_mode != PoolMode::Transaction
+        {
+            self.settle_pins().await;
+            if self.pinned {
+                return;
             }
-            return;
         }
         self.marks = Marks::default();
         if let Some(mut lease) = self.server.take() {

@@ -1,7 +1,5 @@
 //! What is known of a transaction that matters for where its connection may go next.
 
-use crate::observe::metrics::Metrics;
-
 /// A set of marks. What was sent and what came back each add to it; a transaction that ends without any leaves a
 /// connection that anybody may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +51,20 @@ impl Marks {
     /// The pool mode ties the connection to the session.
     pub(super) const SESSION_MODE: Self = Self(1 << 13);
 
+    /// The text speaks of unlocking a session's advisory lock.
+    pub(super) const UNLOCKS: Self = Self(1 << 19);
+
     const STATE: Self = Self(0x3ff0);
+
+    /// Kinds of state that the server can be asked about.
+    pub(super) const VISIBLE: Self = Self(
+        Self::LISTEN.0 | Self::PREPARE.0 | Self::TEMPORARY.0 | Self::HOLD.0 | Self::ADVISORY_LOCK.0,
+    );
+    /// Those of them that are marked for a word, which may stand for something else.
+    pub(super) const FOUND_BY_WORD: Self =
+        Self(Self::TEMPORARY.0 | Self::HOLD.0 | Self::ADVISORY_LOCK.0);
+    /// Those of them that a transaction takes with it when it is rolled back.
+    pub(super) const TRANSACTIONAL: Self = Self(Self::LISTEN.0 | Self::TEMPORARY.0 | Self::HOLD.0);
 
     pub(super) const fn from_bits(bits: u32) -> Self {
         Self(bits)
@@ -69,6 +80,14 @@ impl Marks {
 
     pub(super) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(super) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub(super) const fn add(&mut self, other: Self) {
@@ -91,8 +110,8 @@ impl Marks {
         self.contains(Self::STATE)
     }
 
-    /// The metric label of the first cause.
-    pub(super) fn count_pin(self, metrics: &Metrics) {
+    /// The metric labels of what ties a connection to its session.
+    pub(super) fn causes(self) -> impl Iterator<Item = &'static str> {
         const CAUSES: [(Marks, &str); 10] = [
             (Marks::SESSION_MODE, "session_mode"),
             (Marks::SET, "set"),
@@ -105,11 +124,21 @@ impl Marks {
             (Marks::SEQUENCE, "sequence"),
             (Marks::UNSEEN, "long_statement"),
         ];
-        for (cause, label) in CAUSES {
-            if self.contains(cause) {
-                metrics.pins.inc(label);
-                return;
-            }
+        CAUSES
+            .into_iter()
+            .filter_map(move |(cause, label)| self.contains(cause).then_some(label))
+    }
+
+    /// What may be gone behind a command.
+    pub(super) fn ended_by_command(command_tag: &[u8]) -> Self {
+        match command_tag {
+            b"UNLISTEN" => Self::LISTEN,
+            b"CLOSE CURSOR" | b"CLOSE CURSOR ALL" => Self::HOLD,
+            b"DEALLOCATE" | b"DEALLOCATE ALL" => Self::PREPARE,
+            b"DISCARD TEMP" => Self::TEMPORARY,
+            b"DISCARD ALL" => Self::VISIBLE,
+            _ if command_tag.starts_with(b"DROP ") => Self::TEMPORARY,
+            _ => Self::default(),
         }
     }
 
@@ -147,6 +176,13 @@ mod tests {
                 "{tag}"
             );
         }
+    }
+
+    #[test]
+    fn every_kind_of_state_has_a_label() {
+        let labels: Vec<_> = Marks::STATE.causes().collect();
+        assert_eq!(labels.len(), Marks::STATE.bits().count_ones() as usize);
+        assert_eq!(Marks::ASK.with(Marks::BEGIN).causes().count(), 0);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::ask::AskState;
 use super::keepers::{KeeperWatch, Made};
 use super::lease::LeaseFailure;
 use super::marks::Marks;
+use super::pins::Pins;
 use super::statements::Unnamed;
 use crate::access::directory::Directory;
 use crate::ask::pipeline::Pipeline;
@@ -79,6 +80,8 @@ pub struct Session {
     pub(super) marks: Marks,
     /// The connection stays with the session.
     pub(super) pinned: bool,
+    /// What the marks are worth.
+    pub(super) pins: Pins,
     /// Bytes of the frame that must be seen whole before the client's, or the server's, next can be dealt with.
     pub(super) client_frame_wanted: usize,
     /// The frame at the front has to wait until the server has answered all before it.
@@ -164,6 +167,7 @@ impl Session {
             server_farewell: false,
             marks: Marks::default(),
             pinned: false,
+            pins: Pins::default(),
             client_frame_wanted: 0,
             waiting_for_answers: false,
             server_frame_wanted: 0,
@@ -209,7 +213,7 @@ impl Session {
                     None
                 }
                 Ok(Turn::TransactionEnded) => {
-                    self.end_transaction();
+                    self.end_transaction().await;
                     None
                 }
                 Ok(Turn::Terminated) => Some(Ok(None)),
@@ -341,7 +345,7 @@ impl Session {
     /// The connection can go back: everything sent was answered, and no transaction is open.
     #[inline]
     pub(super) fn transaction_has_ended(&self) -> bool {
-        !self.pinned
+        (!self.pinned || self.pins.are_unsettled(self.marks))
             && self.status == b'I'
             && !self.in_batch
             && self
@@ -349,6 +353,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(|lease| lease.exchange.is_empty())
             && !self.to_client.is_mid_frame()
+            && self.to_client.unscanned().is_empty()
             && !self.from_client.has_output()
             && !self.from_client.is_mid_frame()
     }

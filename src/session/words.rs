@@ -85,6 +85,7 @@ fn word(word: &[u8]) -> Marks {
         b'd' if is("discard") => Marks::FORGETS_STATEMENTS,
         b'e' if is("execute") => Marks::NAMES_STATEMENT,
         b'p' if is("prepare") => Marks::NAMES_STATEMENT,
+        b'p' if begins_with(word, "pg_advisory_unlock") => Marks::UNLOCKS,
         _ => match kept_by(word) {
             None => Marks::default(),
             Some(Kept::Setting) => Marks::SET,
@@ -95,6 +96,11 @@ fn word(word: &[u8]) -> Marks {
             Some(Kept::Code) => Marks::CODE,
         },
     }
+}
+
+fn begins_with(word: &[u8], beginning: &str) -> bool {
+    word.get(..beginning.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(beginning.as_bytes()))
 }
 
 /// Whether no word in `sql` could make it do more than read: then what it runs can be fenced as read-only.
@@ -167,6 +173,7 @@ mod tests {
             "select pg_try_advisory_lock_shared(1)",
             Marks::ADVISORY_LOCK,
         );
+        check("select pg_Advisory_unlock_all()", Marks::UNLOCKS);
         check("select Set_Config('a','b',false)", Marks::SET);
         check("select nextval('s')", Marks::SEQUENCE);
         check("declare c cursor with hold for select 1", Marks::HOLD);

@@ -61,6 +61,12 @@ impl Buffer {
         self.sent < self.scanned
     }
 
+    /// Bytes that may be written and have not been.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        self.scanned - self.sent
+    }
+
     /// Whether the rest of a frame is still to come, to be passed or dropped unseen.
     #[inline]
     #[must_use]

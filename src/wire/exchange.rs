@@ -42,6 +42,8 @@ pub enum Fate {
     Relay,
     /// It was our own message: the answer is dropped, unless it is an error.
     Swallow,
+    /// It was our own message: the answer is dropped, errors too; what the server says of its own accord passes.
+    Drop,
     /// It was our own message, sent to fail: the error is replaced by these bytes, and but for ReadyForQuery all else
     /// is dropped.
     Refuse(Box<[u8]>),
@@ -142,7 +144,7 @@ impl<T> Exchange<T> {
         self.owed.front().is_some_and(|owed| {
             matches!(
                 owed.fate,
-                Fate::Swallow | Fate::Refuse(_) | Fate::Remainder(_)
+                Fate::Swallow | Fate::Drop | Fate::Refuse(_) | Fate::Remainder(_)
             )
         })
     }
@@ -214,7 +216,8 @@ impl<T> Exchange<T> {
             (Fate::Remainder(endings), tag::PORTAL_SUSPENDED | tag::COMMAND_COMPLETE) => {
                 Verdict::Replace(std::mem::take(&mut endings.complete))
             }
-            (_, tag::NOTIFICATION_RESPONSE) => Verdict::Pass,
+            (_, tag::NOTIFICATION_RESPONSE) | (Fate::Drop, tag::PARAMETER_STATUS) => Verdict::Pass,
+            (Fate::Drop, _) => Verdict::Drop,
             (Fate::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
             (Fate::Swallow, tag::ERROR_RESPONSE) | (Fate::Refuse(_), tag::READY_FOR_QUERY) => {
                 Verdict::Pass
@@ -455,6 +458,25 @@ mod tests {
         assert_eq!(fewer.received(tag::COMMAND_COMPLETE), Verdict::Pass);
         assert_eq!(fewer.received(tag::COMMAND_COMPLETE), Verdict::Drop);
         assert!(fewer.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_seen_of_an_answer_that_is_dropped() {
+        let mut exchange = Exchange::<()>::default();
+        exchange.sent(Sent::Query, Fate::Drop);
+        exchange.sent(Sent::Sync, Fate::Relay);
+        for code in [
+            tag::ROW_DESCRIPTION,
+            tag::NOTICE_RESPONSE,
+            tag::ERROR_RESPONSE,
+        ] {
+            assert_eq!(exchange.received(code), Verdict::Drop);
+        }
+        for code in [tag::NOTIFICATION_RESPONSE, tag::PARAMETER_STATUS] {
+            assert_eq!(exchange.received(code), Verdict::Pass);
+        }
+        assert_eq!(exchange.received(tag::READY_FOR_QUERY), Verdict::Drop);
+        assert!(!exchange.is_swallowing());
     }
 
     #[test]

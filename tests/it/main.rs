@@ -20,6 +20,7 @@ mod hostile;
 mod keepers;
 mod model_asks;
 mod operating;
+mod pins;
 mod pooling;
 mod probe;
 mod provider;
