@@ -21,6 +21,8 @@ use crate::support::frames;
 use crate::support::postgres::{Postgres, SUPERUSER_PASSWORD};
 use crate::support::raw::{self, Endpoint, Login, Raw};
 
+mod injection;
+
 const DRAFTS: &str = include_str!("drafts.txt");
 const LIBRARY: &str = include_str!("library.sql");
 

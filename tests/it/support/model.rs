@@ -37,6 +37,13 @@ pub(crate) enum Mode {
     Status(u16, String),
     /// Answers with this body as it stands, under status 200.
     Raw(String),
+    /// Answers with this SQL when this stands anywhere in what it was told, and well otherwise.
+    Obeys {
+        /// What it obeys.
+        marker: String,
+        /// What it then answers with.
+        sql: String,
+    },
     /// Refuses `max_tokens` and `temperature` as newer models do, and answers well without them.
     Newer(String),
 }
@@ -161,6 +168,10 @@ async fn completions(
             (status, body).into_response()
         }
         Mode::Raw(body) => body.into_response(),
+        Mode::Obeys { marker, sql } if body["messages"].to_string().contains(&marker) => {
+            says(&answer(&sql))
+        }
+        Mode::Obeys { .. } => says(&answer("SELECT 'not told' AS innocent")),
         Mode::Newer(sql) => newer(&body, &sql),
     }
 }
