@@ -40,11 +40,17 @@ pub struct ServerConnection {
     next_name: u32,
     clean: bool,
     opened: Instant,
+    opened_at: u64,
     _counted: Held,
 }
 
 impl ServerConnection {
-    pub(super) fn new(server: ServerStream, prepared_max: usize, counted: Held) -> Self {
+    pub(super) fn new(
+        server: ServerStream,
+        prepared_max: usize,
+        opened_at: u64,
+        counted: Held,
+    ) -> Self {
         let application_name: Arc<str> = server
             .parameters
             .iter()
@@ -66,6 +72,7 @@ impl ServerConnection {
             next_name: 0,
             clean: true,
             opened: Instant::now(),
+            opened_at,
             _counted: counted,
         }
     }
@@ -126,6 +133,11 @@ impl ServerConnection {
 
     pub(super) fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// The count of [`super::epoch::Epoch`] up to which it shows what sessions begin with.
+    pub(super) fn opened_at(&self) -> u64 {
+        self.opened_at
     }
 
     /// When it was opened.

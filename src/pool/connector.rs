@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::connection::ServerConnection;
+use super::epoch::Epoch;
 use crate::observe::metrics::{Held, Metrics};
 use crate::wire::server::{self, Address, ConnectError, Credentials};
 
@@ -20,6 +21,7 @@ pub struct ServerConnector {
     pub(super) credentials: Arc<SharedCredentials>,
     /// ParameterStatus as the newest connection reported it.
     pub(super) welcome: Arc<Mutex<Option<Welcome>>>,
+    pub(super) epoch: Epoch,
     pub(super) connect_timeout: Duration,
     pub(super) prepared_max: usize,
     pub(super) metrics: Arc<Metrics>,
@@ -55,6 +57,7 @@ impl SharedCredentials {
 
 impl ServerConnector {
     async fn open(&self) -> Result<ServerConnection, ConnectError> {
+        let begun_at = self.epoch.now();
         let credentials = self.credentials.current();
         let connecting = server::connect(&self.address, &self.parameters, &credentials);
         let server = timeout(self.connect_timeout, connecting)
@@ -62,10 +65,21 @@ impl ServerConnector {
             .map_err(|_| {
                 ConnectError::Unreachable(format!("no answer within {:?}", self.connect_timeout))
             })??;
-        *self.welcome.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(server.parameters.as_slice().into());
+        let greeting = {
+            let mut welcome = self.welcome.lock().unwrap_or_else(PoisonError::into_inner);
+            let greeting = self.epoch.greet(begun_at, &server.parameters);
+            if greeting.is_newest {
+                *welcome = Some(server.parameters.as_slice().into());
+            }
+            greeting
+        };
         let counted = Held::new(&self.metrics.server_connections);
-        Ok(ServerConnection::new(server, self.prepared_max, counted))
+        Ok(ServerConnection::new(
+            server,
+            self.prepared_max,
+            greeting.opened_at,
+            counted,
+        ))
     }
 }
 
@@ -84,7 +98,7 @@ impl ManageConnection for ServerConnector {
 
     /// No round trip: a connection that the server has closed has said so by now.
     async fn is_valid(&self, connection: &mut ServerConnection) -> Result<(), ConnectError> {
-        if connection.is_quiet() {
+        if connection.is_quiet() && connection.opened_at() >= self.epoch.now() {
             Ok(())
         } else {
             Err(ConnectError::Stale)

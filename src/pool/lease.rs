@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::ServerConnection;
 use super::connector::{Failures, ServerConnector, SharedCredentials, Welcome};
+use super::epoch::Epoch;
 use super::parking::{Arrival, Parking, Waiter};
 use super::settings::Settings;
 use super::statement::Statements;
@@ -35,6 +36,7 @@ pub struct Pool {
     limits: AgeLimits,
     credentials: Arc<SharedCredentials>,
     welcome: Arc<std::sync::Mutex<Option<Welcome>>>,
+    epoch: Epoch,
     failures: Failures,
     wait_timeout: Duration,
     metrics: Arc<Metrics>,
@@ -79,6 +81,7 @@ impl Pool {
         let address = connector.address.clone();
         let credentials = connector.credentials.clone();
         let welcome = connector.welcome.clone();
+        let epoch = connector.epoch.clone();
         let metrics = connector.metrics.clone();
         let limits = AgeLimits {
             idle: settings.server_idle_timeout,
@@ -106,6 +109,7 @@ impl Pool {
             limits,
             credentials,
             welcome,
+            epoch,
             failures,
             wait_timeout: settings.query_wait_timeout,
             metrics,
@@ -143,7 +147,14 @@ impl Pool {
         self.pool.state().connections == 0
     }
 
-    /// What a client is told at login; opens the pool's first connection when none was opened before.
+    /// Notes that new sessions may begin otherwise from now on (`ALTER ROLE ... SET` was carried out, and the like), in
+    /// this pool and in every other one: what was opened before goes to no further session, and the next client is told
+    /// what a new connection reports.
+    pub fn look_anew(&self) {
+        self.epoch.end();
+    }
+
+    /// What a client is told at login: what the newest connection reported; opens one when there is none of today.
     ///
     /// # Errors
     /// As [`Self::lease`].
@@ -154,7 +165,9 @@ impl Pool {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            if let Some(welcome) = known {
+            if let Some(welcome) = known
+                && self.epoch.is_greeted()
+            {
                 return Ok(welcome);
             }
             let mut lease = self.lease().await?;
@@ -174,7 +187,7 @@ impl Pool {
     pub async fn lease(&self) -> Result<Lease, LeaseError> {
         loop {
             let lease = self.next_lease().await?.taken();
-            if lease.is_quiet() {
+            if lease.is_quiet() && lease.opened_at() >= self.epoch.now() {
                 return Ok(lease);
             }
         }
@@ -302,7 +315,7 @@ impl Pool {
 
     /// Gives a connection back that was marked clean, to whoever has waited longest.
     pub fn give_back(&self, lease: Lease) {
-        if lease.is_clean() {
+        if lease.is_clean() && !self.is_outlived(&lease, std::time::Instant::now()) {
             drop(self.parking.hand_over(lease));
         }
     }

@@ -16,4 +16,5 @@ pub mod roster;
 pub mod seat;
 pub mod statement;
 
+mod epoch;
 mod parking;

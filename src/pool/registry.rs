@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::connector::{ServerConnector, SharedCredentials};
 use super::endpoint::{Endpoint, Host};
+use super::epoch::Epoch;
 use super::lease::Pool;
 use super::settings::{Settings, UpstreamSettings, upstream_for};
 use super::statement::Statements;
@@ -23,6 +24,7 @@ pub struct Pools {
     settings: Settings,
     metrics: Arc<Metrics>,
     statements: Arc<Statements>,
+    epoch: Epoch,
     pools: RwLock<HashMap<PoolKey, Arc<Pool>>>,
 }
 
@@ -46,6 +48,7 @@ impl Pools {
             settings,
             metrics,
             statements: Arc::default(),
+            epoch: Epoch::default(),
             pools: RwLock::default(),
         }
     }
@@ -102,6 +105,7 @@ impl Pools {
             parameters,
             credentials: Arc::new(SharedCredentials::default()),
             welcome: Arc::default(),
+            epoch: self.epoch.of_another_pool(),
             connect_timeout: self.settings.server_connect_timeout,
             prepared_max: self.settings.prepared_statements_max,
             metrics: self.metrics.clone(),

@@ -111,6 +111,9 @@ impl Session {
                     let unfounded = self.pins.ready();
                     self.marks.remove(unfounded);
                 }
+                if self.status == b'I' && std::mem::take(&mut self.defaults_changed) {
+                    self.pool.look_anew();
+                }
                 if self.schema_changed && self.status == b'I' {
                     self.schema_changed = false;
                     let caller = self.pool.caller();
@@ -123,6 +126,7 @@ impl Session {
                 let command_tag = body.strip_suffix(b"\0").unwrap_or(body);
                 self.marks.add(Marks::of_command_tag(command_tag));
                 self.schema_changed |= changes_schema(command_tag);
+                self.defaults_changed |= changes_defaults(command_tag);
                 self.marks.add(self.made.command(command_tag, self.marks));
                 let is_last = self.nothing_was_sent_behind();
                 self.pins.command(command_tag, self.marks, is_last);
@@ -281,6 +285,14 @@ fn with_length(mut frame: Vec<u8>) -> Vec<u8> {
     let length = u32::try_from(frame.len() - 1).unwrap_or(u32::MAX);
     frame[1..HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
     frame
+}
+
+/// Whether a command may change what the next session begins with.
+fn changes_defaults(command_tag: &[u8]) -> bool {
+    matches!(
+        command_tag,
+        b"ALTER ROLE" | b"ALTER DATABASE" | b"ALTER SYSTEM"
+    )
 }
 
 /// Whether a command changes what a snapshot of the schema holds, or who may see it.

@@ -72,6 +72,8 @@ pub struct Session {
     pub(super) discarding: bool,
     /// The current transaction has changed the schema.
     pub(super) schema_changed: bool,
+    /// The current transaction has changed what the next session begins with.
+    pub(super) defaults_changed: bool,
     /// What the current transaction made that may keep session state.
     pub(super) made: Made,
     /// The server has said farewell; nothing of ours need follow.
@@ -163,6 +165,7 @@ impl Session {
             in_batch: false,
             discarding: false,
             schema_changed: false,
+            defaults_changed: false,
             made: Made::default(),
             server_farewell: false,
             marks: Marks::default(),

@@ -93,7 +93,7 @@ pub enum ConnectError {
     Unreachable(String),
     /// The server wants a proof that we do not have.
     NoCredentials(&'static str),
-    /// The server closed the connection while it was idle.
+    /// The connection is of no more use: the server closed it while it was idle, or begins sessions otherwise by now.
     Stale,
 }
 

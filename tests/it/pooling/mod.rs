@@ -2,6 +2,8 @@
 
 mod ages;
 mod cancels;
+mod greeting;
+mod modes;
 mod sharing;
 mod waiting;
 
