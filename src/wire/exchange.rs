@@ -79,31 +79,77 @@ pub enum Verdict {
 }
 
 /// The queue of one server connection. Empty between transactions.
+///
+/// A client may send millions of short messages before the server takes the first: an entry is three bytes, and what
+/// few of them have besides stands in queues of its own.
 #[derive(Debug)]
 pub struct Exchange<T> {
-    owed: VecDeque<Owed<T>>,
+    owed: VecDeque<Owed>,
+    /// Of the entries that have one, in their order.
+    extras: VecDeque<Extra<T>>,
+    /// Of the entries that have one, in their order.
+    names: Names,
     /// An error in a batch: the server ignores everything up to the next Sync.
     skipping: bool,
     /// The server reads copy data and ignores Sync and Flush.
     copy_in: bool,
     /// Tokens of messages that the server never carried out.
     lost: Vec<T>,
+    /// The client's name in the message that failed last.
+    failed_name: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    message: Sent,
+    has_extra: bool,
+    has_name: bool,
 }
 
 #[derive(Debug)]
-struct Owed<T> {
-    message: Sent,
+struct Extra<T> {
     fate: Fate,
     token: Option<T>,
 }
+
+/// Names, first in and first out.
+#[derive(Debug, Default)]
+struct Names {
+    lengths: VecDeque<usize>,
+    text: VecDeque<u8>,
+}
+
+impl Names {
+    fn push(&mut self, name: &[u8]) {
+        self.lengths.push_back(name.len());
+        self.text.extend(name);
+    }
+
+    fn pop(&mut self) {
+        if let Some(length) = self.lengths.pop_front() {
+            self.text.drain(..length);
+        }
+    }
+
+    fn first(&self) -> Option<Vec<u8>> {
+        let length = *self.lengths.front()?;
+        Some(self.text.range(..length).copied().collect())
+    }
+}
+
+/// A queue that has grown beyond this many entries gives its room back when it is empty.
+const KEPT_ENTRIES_MAX: usize = 4096;
 
 impl<T> Default for Exchange<T> {
     fn default() -> Self {
         Self {
             owed: VecDeque::new(),
+            extras: VecDeque::new(),
+            names: Names::default(),
             skipping: false,
             copy_in: false,
             lost: Vec::new(),
+            failed_name: None,
         }
     }
 }
@@ -137,32 +183,59 @@ impl<T> Exchange<T> {
         self.skipping
     }
 
+    /// The server reads copy data, and takes nothing else before it ends.
+    #[inline]
+    #[must_use]
+    pub fn is_copying_in(&self) -> bool {
+        self.copy_in
+    }
+
     /// The answer that is due now is to a message of our own.
     #[inline]
     #[must_use]
     pub fn is_swallowing(&self) -> bool {
-        self.owed.front().is_some_and(|owed| {
+        self.front_extra().is_some_and(|extra| {
             matches!(
-                owed.fate,
+                extra.fate,
                 Fate::Swallow | Fate::Drop | Fate::Refuse(_) | Fate::Remainder(_)
             )
         })
     }
 
+    /// The token of the message that is answered now.
+    #[inline]
+    pub fn token_due(&mut self) -> Option<&T> {
+        self.pop_copy_ends();
+        self.front_extra()?.token.as_ref()
+    }
+
+    /// What the client called the statement of the message that the last ErrorResponse answered, where that was sent
+    /// with a name.
+    #[must_use]
+    pub fn failed_name(&self) -> Option<&[u8]> {
+        self.failed_name.as_deref()
+    }
+
     /// Notes a message on its way to the server.
     #[inline]
     pub fn sent(&mut self, message: Sent, fate: Fate) {
-        self.push(message, fate, None);
+        self.push(message, fate, None, None);
     }
 
     /// The same, with a token that comes back from [`Self::take_lost`] if an error keeps the server from carrying the
     /// message out.
     pub fn sent_with(&mut self, message: Sent, fate: Fate, token: T) {
-        self.push(message, fate, Some(token));
+        self.push(message, fate, Some(token), None);
+    }
+
+    /// Notes a message that names a statement otherwise than the client does, whose name for it is this.
+    #[inline]
+    pub fn sent_for(&mut self, message: Sent, name: &[u8], token: Option<T>) {
+        self.push(message, Fate::Relay, token, Some(name));
     }
 
     #[inline]
-    fn push(&mut self, message: Sent, fate: Fate, token: Option<T>) {
+    fn push(&mut self, message: Sent, fate: Fate, token: Option<T>, name: Option<&[u8]>) {
         match message {
             Sent::Sync if self.copy_in => return,
             Sent::Sync => self.skipping = false,
@@ -174,61 +247,46 @@ impl<T> Exchange<T> {
             }
             _ => {}
         }
+        let has_extra = fate != Fate::Relay || token.is_some();
+        if has_extra {
+            self.extras.push_back(Extra { fate, token });
+        }
+        if let Some(name) = name {
+            self.names.push(name);
+        }
         self.owed.push_back(Owed {
             message,
-            fate,
-            token,
+            has_extra,
+            has_name: name.is_some(),
         });
     }
 
     /// Takes bytes of our own whose turn it is.
     #[inline]
     pub fn pop_emit(&mut self) -> Option<Box<[u8]>> {
-        match &mut self.owed.front_mut()?.fate {
-            Fate::Emit(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.owed.pop_front();
-                Some(bytes)
-            }
-            _ => None,
-        }
+        let bytes = match self.front_fate()? {
+            Fate::Emit(bytes) => std::mem::take(bytes),
+            _ => return None,
+        };
+        self.pop();
+        Some(bytes)
     }
 
     /// Notes a message of the server and says what to do with it.
     #[inline]
     pub fn received(&mut self, code: u8) -> Verdict {
         self.pop_copy_ends();
-        let Some(Owed { message, fate, .. }) = self.owed.front_mut() else {
+        if code == tag::ERROR_RESPONSE {
+            self.note_failed_name();
+        }
+        let Some(message) = self.owed.front().map(|owed| owed.message) else {
             return Verdict::Pass;
         };
-        let mut endings = None;
-        let verdict = match (&mut *fate, code) {
-            (Fate::Capped(_), tag::PORTAL_SUSPENDED) => {
-                if let Fate::Capped(capped) = std::mem::replace(fate, Fate::Swallow) {
-                    endings = Some(capped);
-                }
-                Verdict::Drop
-            }
-            (Fate::Remainder(endings), tag::DATA_ROW) => {
-                endings.complete = std::mem::take(&mut endings.cut);
-                Verdict::Drop
-            }
-            (Fate::Remainder(endings), tag::PORTAL_SUSPENDED | tag::COMMAND_COMPLETE) => {
-                Verdict::Replace(std::mem::take(&mut endings.complete))
-            }
-            (_, tag::NOTIFICATION_RESPONSE) | (Fate::Drop, tag::PARAMETER_STATUS) => Verdict::Pass,
-            (Fate::Drop, _) => Verdict::Drop,
-            (Fate::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
-            (Fate::Swallow, tag::ERROR_RESPONSE) | (Fate::Refuse(_), tag::READY_FOR_QUERY) => {
-                Verdict::Pass
-            }
-            (Fate::Swallow | Fate::Refuse(_), _) => Verdict::Drop,
-            (Fate::Complete(bytes), tag::EMPTY_QUERY_RESPONSE) => {
-                Verdict::Replace(std::mem::take(bytes))
-            }
-            _ => Verdict::Pass,
+        let (verdict, endings) = match self.front_fate() {
+            Some(fate) => fate.judge(code),
+            None => (Verdict::Pass, None),
         };
-        let answered = match (*message, code) {
+        let answered = match (message, code) {
             (Sent::Query | Sent::Sync, tag::READY_FOR_QUERY)
             | (Sent::Parse, tag::PARSE_COMPLETE)
             | (Sent::Bind, tag::BIND_COMPLETE)
@@ -254,11 +312,13 @@ impl<T> Exchange<T> {
             _ => false,
         };
         if answered {
-            self.owed.pop_front();
+            self.pop();
             self.pop_copy_ends();
         }
-        if let (Some(endings), Some(next)) = (endings, self.owed.front_mut()) {
-            next.fate = Fate::Remainder(endings);
+        if let Some(endings) = endings
+            && let Some(next) = self.front_fate()
+        {
+            *next = Fate::Remainder(endings);
         }
         verdict
     }
@@ -273,25 +333,75 @@ impl<T> Exchange<T> {
         *self = Self::default();
     }
 
+    #[inline]
+    fn front_extra(&self) -> Option<&Extra<T>> {
+        if self.owed.front()?.has_extra {
+            self.extras.front()
+        } else {
+            None
+        }
+    }
+
+    /// `None` where the answer goes to the client as it is.
+    #[inline]
+    fn front_fate(&mut self) -> Option<&mut Fate> {
+        if self.owed.front()?.has_extra {
+            self.extras.front_mut().map(|extra| &mut extra.fate)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        let owed = self.owed.pop_front()?;
+        if owed.has_name {
+            self.names.pop();
+        }
+        let extra = if owed.has_extra {
+            self.extras.pop_front()
+        } else {
+            None
+        };
+        if self.owed.is_empty() && self.owed.capacity() > KEPT_ENTRIES_MAX {
+            self.owed = VecDeque::new();
+            self.extras = VecDeque::new();
+            self.names = Names::default();
+        }
+        extra?.token
+    }
+
+    fn note_failed_name(&mut self) {
+        let is_named = self.owed.front().is_some_and(|owed| owed.has_name);
+        self.failed_name = if is_named { self.names.first() } else { None };
+    }
+
     /// A CopyDone is not answered by itself: it is done with when all before it is.
+    #[inline]
     fn pop_copy_ends(&mut self) {
         while self
             .owed
             .front()
             .is_some_and(|owed| owed.message == Sent::CopyEnd)
         {
-            self.owed.pop_front();
+            self.pop();
         }
     }
 
     fn skip_to_sync(&mut self) {
-        let sync = self.owed.iter().position(|owed| owed.message == Sent::Sync);
-        if sync.is_none() {
+        let first = self.lost.len();
+        while let Some(owed) = self.owed.front() {
+            if owed.message == Sent::Sync {
+                break;
+            }
+            let token = self.pop();
+            self.lost.extend(token);
+        }
+        self.lost[first..].reverse();
+        if self.owed.is_empty() {
             self.copy_in = false;
             self.skipping = true;
         }
-        let lost = self.owed.drain(..sync.unwrap_or(self.owed.len()));
-        self.lost.extend(lost.rev().filter_map(|owed| owed.token));
     }
 
     /// The Execute or the Query at the front began a COPY FROM STDIN: every Sync that was sent before its CopyDone is
@@ -301,14 +411,55 @@ impl<T> Exchange<T> {
             .owed
             .iter()
             .position(|owed| owed.message == Sent::CopyEnd);
-        let ignored_until = end.unwrap_or(self.owed.len());
-        let mut at = 0;
-        self.owed.retain(|owed| {
-            let ignored = owed.message == Sent::Sync && at < ignored_until;
-            at += 1;
-            !ignored
-        });
+        let mut ignored_until = end.unwrap_or(self.owed.len());
+        let (mut at, mut extra_at) = (0, 0);
+        while at < ignored_until {
+            let owed = self.owed[at];
+            if owed.message == Sent::Sync {
+                self.owed.remove(at);
+                ignored_until -= 1;
+                if owed.has_extra {
+                    self.extras.remove(extra_at);
+                }
+            } else {
+                at += 1;
+                extra_at += usize::from(owed.has_extra);
+            }
+        }
         self.copy_in = end.is_none();
+    }
+}
+
+impl Fate {
+    /// What to do with a message that answers, and the endings that the next entry takes over.
+    fn judge(&mut self, code: u8) -> (Verdict, Option<Box<Endings>>) {
+        let verdict = match (&mut *self, code) {
+            (Self::Capped(_), tag::PORTAL_SUSPENDED) => {
+                if let Self::Capped(capped) = std::mem::replace(self, Self::Swallow) {
+                    return (Verdict::Drop, Some(capped));
+                }
+                Verdict::Drop
+            }
+            (Self::Remainder(endings), tag::DATA_ROW) => {
+                endings.complete = std::mem::take(&mut endings.cut);
+                Verdict::Drop
+            }
+            (Self::Remainder(endings), tag::PORTAL_SUSPENDED | tag::COMMAND_COMPLETE) => {
+                Verdict::Replace(std::mem::take(&mut endings.complete))
+            }
+            (_, tag::NOTIFICATION_RESPONSE) | (Self::Drop, tag::PARAMETER_STATUS) => Verdict::Pass,
+            (Self::Drop, _) => Verdict::Drop,
+            (Self::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
+            (Self::Swallow, tag::ERROR_RESPONSE) | (Self::Refuse(_), tag::READY_FOR_QUERY) => {
+                Verdict::Pass
+            }
+            (Self::Swallow | Self::Refuse(_), _) => Verdict::Drop,
+            (Self::Complete(bytes), tag::EMPTY_QUERY_RESPONSE) => {
+                Verdict::Replace(std::mem::take(bytes))
+            }
+            _ => Verdict::Pass,
+        };
+        (verdict, None)
     }
 }
 
@@ -426,6 +577,54 @@ mod tests {
             exchange.received(code);
         }
         assert_eq!(exchange.len(), 1);
+    }
+
+    #[test]
+    fn an_error_is_of_the_name_in_the_message_that_it_answers() {
+        let mut exchange = Exchange::default();
+        for name in ["first", "second", "third"] {
+            exchange.sent_for(Sent::Bind, name.as_bytes(), Some(name));
+            exchange.sent(Sent::Execute, Fate::Relay);
+        }
+        exchange.sent(Sent::Sync, Fate::Relay);
+        exchange.received(tag::BIND_COMPLETE);
+        exchange.received(tag::COMMAND_COMPLETE);
+        assert_eq!(exchange.token_due(), Some(&"second"));
+        exchange.received(tag::ERROR_RESPONSE);
+        assert_eq!(exchange.failed_name(), Some(&b"second"[..]));
+        assert_eq!(exchange.take_lost(), ["third", "second"]);
+        exchange.received(tag::READY_FOR_QUERY);
+        exchange.sent(Sent::Parse, Fate::Relay);
+        exchange.received(tag::ERROR_RESPONSE);
+        assert_eq!(exchange.failed_name(), None);
+    }
+
+    #[test]
+    fn a_million_short_messages_take_little_room_and_give_it_back() {
+        let mut exchange = Exchange::<()>::default();
+        for _ in 0..1_000_000 {
+            exchange.sent(Sent::Sync, Fate::Relay);
+        }
+        assert!(exchange.owed.capacity() * size_of::<Owed>() <= 4 << 20);
+        for _ in 0..1_000_000 {
+            exchange.received(tag::READY_FOR_QUERY);
+        }
+        assert!(exchange.is_empty());
+        assert!(exchange.owed.capacity() <= KEPT_ENTRIES_MAX);
+    }
+
+    #[test]
+    fn a_sync_of_ours_that_a_copy_ignores_takes_nobodys_place() {
+        let mut exchange = Exchange::default();
+        exchange.sent(Sent::Execute, Fate::Relay);
+        exchange.sent(Sent::Sync, Fate::Swallow);
+        exchange.sent(Sent::CopyEnd, Fate::Relay);
+        exchange.sent_with(Sent::Parse, Fate::Swallow, "ours");
+        exchange.received(tag::COPY_IN_RESPONSE);
+        exchange.received(tag::COMMAND_COMPLETE);
+        assert_eq!(exchange.token_due(), Some(&"ours"));
+        assert_eq!(exchange.received(tag::PARSE_COMPLETE), Verdict::Drop);
+        assert!(exchange.is_empty());
     }
 
     fn capped() -> Exchange<()> {
