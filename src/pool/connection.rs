@@ -30,8 +30,10 @@ pub struct ServerConnection {
     pub application_name_default: Arc<str>,
     /// Whose unnamed statement the server holds: a mark of the session's own, 0 for nobody's.
     pub unnamed_owner: u64,
-    /// What the client calls the statements that were spoken of since the connection last owed nothing.
-    pub spoken: Spoken,
+    /// Statements that nobody needs any more, to be closed with the next messages that go.
+    pub closing: Vec<StatementName>,
+    /// The body of the last ParameterDescription that was asked for, kept for the next one.
+    pub described_types: Vec<u8>,
     /// Room to put frames together in, kept for the next one.
     pub scratch: BytesMut,
     process_id: i32,
@@ -63,11 +65,11 @@ impl ServerConnection {
             application_name: Some(application_name.clone()),
             application_name_default: application_name,
             unnamed_owner: 0,
-            spoken: Spoken::default(),
+            closing: Vec::new(),
+            described_types: Vec::new(),
             scratch: BytesMut::new(),
             process_id: server.process_id,
             secret_key: server.secret_key,
-            // The cache evicts by itself only beyond our own bound, which is kept by `prepare`.
             prepared: LruCache::new(NonZeroUsize::new(prepared_max).unwrap_or(NonZeroUsize::MIN)),
             next_name: 0,
             clean: true,
@@ -97,20 +99,30 @@ impl ServerConnection {
             .map(|&n| StatementName(n))
     }
 
-    /// Notes that a statement is being prepared here: its name, and the name of the one to close in its favour.
-    ///
-    /// No name is ever used twice on a connection, so that a Parse or a Close lost to an error cannot collide.
-    pub fn prepare(&mut self, statement: &Statement) -> (StatementName, Option<StatementName>) {
+    /// A name that was never used on this connection, so that a Parse or a Close lost to an error cannot collide.
+    pub fn fresh_name(&mut self) -> StatementName {
         let number = self.next_name;
         self.next_name += 1;
-        let evicted = self
-            .prepared
-            .push(statement.id(), number)
-            .map(|(_, number)| StatementName(number));
-        (StatementName(number), evicted)
+        StatementName(number)
     }
 
-    /// Forgets a statement that was not prepared after all, or is stale.
+    /// Notes the name of a statement that is prepared here; one that has to give way to it is to be closed.
+    pub fn hold(&mut self, statement: &Statement, name: StatementName) {
+        let displaced = self.prepared.push(statement.id(), name.0);
+        self.closing
+            .extend(displaced.map(|(_, number)| StatementName(number)));
+    }
+
+    /// What was prepared as one statement turns out to be another, which takes its place.
+    pub fn rename(&mut self, from: &Statement, to: &Statement) {
+        if from.id() != to.id()
+            && let Some(number) = self.prepared.pop(&from.id())
+        {
+            self.hold(to, StatementName(number));
+        }
+    }
+
+    /// Forgets a statement that was not prepared after all.
     pub fn forget(&mut self, statement: &Statement) {
         self.prepared.pop(&statement.id());
     }
@@ -118,7 +130,21 @@ impl ServerConnection {
     /// Forgets every statement: DEALLOCATE ALL or DISCARD ALL went by.
     pub fn forget_all(&mut self) {
         self.prepared.clear();
+        self.closing.clear();
         self.unnamed_owner = 0;
+    }
+
+    /// Whether anything is prepared here under a name of ours.
+    #[must_use]
+    pub fn holds_statements(&self) -> bool {
+        !self.prepared.is_empty() || !self.closing.is_empty()
+    }
+
+    /// Marks every statement as one to be closed.
+    pub fn close_all(&mut self) {
+        while let Some((_, number)) = self.prepared.pop_lru() {
+            self.closing.push(StatementName(number));
+        }
     }
 
     /// Notes that a lease begins; from here on the connection is dirty.
@@ -160,47 +186,18 @@ impl ServerConnection {
     }
 }
 
-/// The client's names of statements, by ours: for putting them back into errors. Keeps its room when it is cleared.
-#[derive(Debug, Default)]
-pub struct Spoken {
-    names: Vec<(StatementName, usize)>,
-    text: Vec<u8>,
-}
-
-impl Spoken {
-    /// Notes what the client calls a statement.
-    #[inline]
-    pub fn note(&mut self, ours: StatementName, name: &[u8]) {
-        self.text.extend_from_slice(name);
-        self.names.push((ours, self.text.len()));
+/// The text with the client's name of a statement in the place of the first of ours that stands in it in quotes.
+#[must_use]
+pub fn put_back(text: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let quoted = [b"\"", STATEMENT_NAME_PREFIX.as_bytes()].concat();
+    let start = memchr::memmem::find(text, &quoted)? + 1;
+    let digits = &text[start + STATEMENT_NAME_PREFIX.len()..];
+    let digits = &digits[..memchr::memchr(b'"', digits)?];
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
     }
-
-    /// Forgets all of it.
-    #[inline]
-    pub fn clear(&mut self) {
-        self.names.clear();
-        self.text.clear();
-    }
-
-    /// What the client called a statement last.
-    fn client_name(&self, ours: StatementName) -> Option<&[u8]> {
-        let at = self.names.iter().rposition(|(name, _)| *name == ours)?;
-        let start = at.checked_sub(1).map_or(0, |before| self.names[before].1);
-        Some(&self.text[start..self.names[at].1])
-    }
-
-    /// The text with the client's name in the place of the first of ours that stands in it in quotes.
-    #[must_use]
-    pub fn put_back(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let quoted = [b"\"", STATEMENT_NAME_PREFIX.as_bytes()].concat();
-        let start = memchr::memmem::find(text, &quoted)? + 1;
-        let digits = &text[start + STATEMENT_NAME_PREFIX.len()..];
-        let digits = &digits[..memchr::memchr(b'"', digits)?];
-        let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        let name = self.client_name(StatementName(number))?;
-        let end = start + STATEMENT_NAME_PREFIX.len() + digits.len();
-        Some([&text[..start], name, &text[end..]].concat())
-    }
+    let end = start + STATEMENT_NAME_PREFIX.len() + digits.len();
+    Some([&text[..start], name, &text[end..]].concat())
 }
 
 /// The name of a prepared statement on one server connection.
@@ -211,12 +208,6 @@ pub struct StatementName(u32);
 pub const STATEMENT_NAME_PREFIX: &str = "pgask_";
 
 impl StatementName {
-    /// The name's text, NUL not included.
-    #[must_use]
-    pub fn text(self) -> String {
-        format!("{STATEMENT_NAME_PREFIX}{}", self.0)
-    }
-
     /// The name's text with its NUL, in `space`.
     #[inline]
     #[must_use]
@@ -247,32 +238,25 @@ mod tests {
 
     #[test]
     fn the_clients_name_is_put_back_into_an_error() {
-        let mut spoken = Spoken::default();
-        spoken.note(StatementName(1), b"first");
-        spoken.note(StatementName(12), b"second");
-        spoken.note(StatementName(1), b"");
-        let put_back = |text: &str| {
-            spoken
-                .put_back(text.as_bytes())
-                .map(|text| String::from_utf8(text).unwrap())
+        let put_back = |text: &str, name: &str| {
+            put_back(text.as_bytes(), name.as_bytes()).map(|text| String::from_utf8(text).unwrap())
         };
         assert_eq!(
-            put_back("statement \"pgask_12\" is not").as_deref(),
+            put_back("statement \"pgask_12\" is not", "second").as_deref(),
             Some("statement \"second\" is not")
         );
-        assert_eq!(put_back("\"pgask_1\"").as_deref(), Some("\"\""));
-        for other in ["pgask_12", "\"pgask_7\"", "\"pgask_x\"", "\"pgask_1", ""] {
-            assert_eq!(put_back(other), None, "{other}");
+        assert_eq!(put_back("\"pgask_1\"", "").as_deref(), Some("\"\""));
+        for other in ["pgask_12", "\"pgask_x\"", "\"pgask_\"", "\"pgask_1", ""] {
+            assert_eq!(put_back(other, "name"), None, "{other}");
         }
     }
 
     #[test]
-    fn a_statement_name_is_written_without_allocating_as_it_reads() {
+    fn a_statement_name_is_written_as_it_reads() {
         for number in [0, 7, 10, 4_294_967_295] {
-            let name = StatementName(number);
             let mut space = [0; 24];
-            let written = name.write(&mut space);
-            assert_eq!(written, format!("{}\0", name.text()).as_bytes());
+            let written = StatementName(number).write(&mut space);
+            assert_eq!(written, format!("pgask_{number}\0").as_bytes());
         }
     }
 }

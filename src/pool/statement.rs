@@ -1,19 +1,83 @@
 //! Prepared statements by content: what clients call by names of their own is prepared once per server connection.
+//!
+//! The content of a statement is more than the text of its Parse. What the server made of it counts as well, the types
+//! of its parameters and the columns of its rows, and so do the settings by which it read the text. Two clients share a
+//! statement only where all of it is equal; and where a statement has to be prepared anew on another connection, it is
+//! the same one only if the server makes the same of it there.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-/// The content of a Parse message, its name left out: SQL, NUL, parameter types.
+use super::connection::StatementName;
+
+/// A prepared statement of one client, or of many.
 #[derive(Debug)]
 pub struct Statement {
     id: u64,
     marks: u32,
     body: Box<[u8]>,
+    /// Unknown until the server has described it.
+    reading: OnceLock<Reading>,
 }
 
+/// What a server made of a statement's text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Reading {
+    /// What it says of the statement.
+    pub description: Description,
+    /// The settings that it read the text by, where the text can mean different things.
+    pub settings: Option<TextSettings>,
+}
+
+/// Settings and their values, in an order of their own.
+pub type TextSettings = Box<[(&'static str, Box<[u8]>)]>;
+
+/// What ParameterDescription and RowDescription say of a statement, in as far as it must not change.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub struct Description {
+    /// How many parameters there are, and the OIDs of their types: the body of a ParameterDescription, and the end of
+    /// a Parse.
+    pub types: Box<[u8]>,
+    /// Name, type and type modifier of each column; `None` where there are no rows.
+    ///
+    /// # Source
+    /// `RevalidateCachedQuery` in `src/backend/utils/cache/plancache.c` compares just that of what a client can see:
+    /// a table that was dropped and made again is not another one.
+    pub columns: Option<Box<[u8]>>,
+}
+
+impl Description {
+    /// Reads the bodies of a ParameterDescription and, unless it was NoData, of a RowDescription.
+    #[must_use]
+    pub fn read(types: &[u8], row: Option<&[u8]>) -> Self {
+        Self {
+            types: types.into(),
+            columns: row.map(columns),
+        }
+    }
+}
+
+fn columns(row: &[u8]) -> Box<[u8]> {
+    let mut columns = Vec::with_capacity(row.len());
+    let mut rest = row.get(2..).unwrap_or_default();
+    while let Some(end) = memchr::memchr(0, rest)
+        && let Some(numbers) = rest[end + 1..].first_chunk::<COLUMN_BYTES>()
+    {
+        columns.extend_from_slice(&rest[..=end]);
+        columns.extend_from_slice(&numbers[6..10]);
+        columns.extend_from_slice(&numbers[12..16]);
+        rest = &rest[end + 1 + COLUMN_BYTES..];
+    }
+    columns.into()
+}
+
+/// Bytes behind a column's name: table, attribute number, type, length, type modifier, format.
+const COLUMN_BYTES: usize = 18;
+
 impl Statement {
-    /// A number that no other content has had since the start.
+    /// A number that no other statement has had since the start.
     #[inline]
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -27,32 +91,43 @@ impl Statement {
         self.marks
     }
 
-    /// The body of a Parse message behind its name.
-    #[inline]
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
     /// The SQL, in the client's encoding.
     #[must_use]
     pub fn sql(&self) -> &[u8] {
-        let end = memchr::memchr(0, &self.body).unwrap_or(self.body.len());
-        &self.body[..end]
+        &self.body[..self.sql_bytes()]
+    }
+
+    /// How many parameters the statement has, and the OIDs of their types, as far as they are known.
+    #[must_use]
+    pub fn types(&self) -> &[u8] {
+        match self.reading() {
+            Some(reading) => &reading.description.types,
+            None => self.body.get(self.sql_bytes() + 1..).unwrap_or_default(),
+        }
+    }
+
+    /// What a server made of it, once that is known.
+    #[inline]
+    #[must_use]
+    pub fn reading(&self) -> Option<&Reading> {
+        self.reading.get()
+    }
+
+    fn sql_bytes(&self) -> usize {
+        memchr::memchr(0, &self.body).unwrap_or(self.body.len())
     }
 }
 
-/// A change to what is prepared, to be taken back when an error keeps it from happening.
+/// A change to what is prepared, to be taken back when an error keeps it from happening; or a question about it, which
+/// goes unanswered then.
 #[derive(Debug)]
 pub enum Change {
-    /// The client gave a statement this name.
+    /// The client gives a statement this name.
     Named {
         /// The client's name for it.
         name: Box<[u8]>,
         /// What it is.
         statement: Arc<Statement>,
-        /// It was being prepared on the connection for that.
-        prepared: bool,
     },
     /// The client closed the statement of this name.
     Unnamed {
@@ -61,20 +136,34 @@ pub enum Change {
         /// What it was.
         statement: Arc<Statement>,
     },
-    /// A statement was being prepared under the client's own name.
+    /// A statement is being prepared under the client's own name.
     Owned {
         /// The client's name for it.
         name: Box<[u8]>,
         /// What it is.
         statement: Arc<Statement>,
     },
-    /// A statement was being prepared on the connection on the way to something else.
-    Prepared(Arc<Statement>),
-    /// The client's unnamed statement was being replaced.
+    /// The server is asked what it has made of the statement that a client gave this name.
+    Described {
+        /// The client's name for it.
+        name: Box<[u8]>,
+        /// What it is.
+        statement: Arc<Statement>,
+    },
+    /// The server is asked whether it makes the same of a statement as another connection's did.
+    Compared {
+        /// The statement, or the unnamed one.
+        statement: Option<Arc<Statement>>,
+    },
+    /// The server is asked what it has made of the client's unnamed statement.
+    UnnamedDescribed,
+    /// The client's unnamed statement is being replaced.
     Replaced,
+    /// The server is told to forget a statement.
+    Closed(StatementName),
 }
 
-/// Every content that some client or server connection still refers to.
+/// Every statement that some client or server connection still refers to and a server has described.
 #[derive(Debug, Default)]
 pub struct Statements {
     known: Mutex<Known>,
@@ -83,7 +172,9 @@ pub struct Statements {
 
 #[derive(Debug, Default)]
 struct Known {
-    by_content: HashMap<(u32, Box<[u8]>), Weak<Statement>>,
+    /// By the hash of all that makes up a statement, so that nothing of it is kept twice.
+    by_hash: HashMap<u64, Vec<Weak<Statement>>>,
+    hasher: RandomState,
     /// Sweep the dead out when the map has grown to this many.
     sweep_at: usize,
 }
@@ -92,42 +183,44 @@ struct Known {
 const SWEEP_MIN: usize = 1024;
 
 impl Statements {
-    /// The statement of this content with these marks, the same one for everybody who prepares it at the same time.
+    /// A statement that nobody shares yet: the body of a Parse behind the name, and marks that the session makes of it.
     #[must_use]
-    pub fn intern(&self, marks: u32, body: &[u8]) -> Arc<Statement> {
-        let key = (marks, Box::from(body));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(statement) = known.by_content.get(&key).and_then(Weak::upgrade) {
-            return statement;
-        }
-        let statement = Arc::new(Statement {
+    pub fn begin(&self, marks: u32, body: &[u8]) -> Arc<Statement> {
+        Arc::new(Statement {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             marks,
             body: body.into(),
-        });
-        known.by_content.insert(key, Arc::downgrade(&statement));
-        if known.by_content.len() > known.sweep_at.max(SWEEP_MIN) {
-            known.by_content.retain(|_, held| held.strong_count() > 0);
-            known.sweep_at = known.by_content.len() * 2;
-        }
-        statement
+            reading: OnceLock::new(),
+        })
     }
-}
 
-impl Statements {
-    /// Retires a content whose plans are stale: whoever prepares it from now on gets a statement of its own, and
-    /// whoever holds the old one keeps that, errors and all, as a session of its own would.
-    pub fn retire(&self, statement: &Statement) {
+    /// Notes what a server made of a statement; the one of equal content that is known already, or this one itself.
+    #[must_use]
+    pub fn settle(&self, statement: &Arc<Statement>, reading: Reading) -> Arc<Statement> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (statement.marks, statement.body.clone());
-        let is_current = known
-            .by_content
-            .get(&key)
-            .and_then(Weak::upgrade)
-            .is_some_and(|current| current.id == statement.id);
-        if is_current {
-            known.by_content.remove(&key);
+        let content = (statement.marks, &statement.body, &reading);
+        let hash = known.hasher.hash_one(content);
+        let equals = known.by_hash.entry(hash).or_default();
+        let shared = equals.iter().filter_map(Weak::upgrade).find(|other| {
+            (other.marks, &other.body, other.reading())
+                == (statement.marks, &statement.body, Some(&reading))
+        });
+        if let Some(shared) = shared {
+            return shared;
         }
+        if statement.reading.set(reading).is_err() {
+            return statement.clone();
+        }
+        equals.retain(|other| other.strong_count() > 0);
+        equals.push(Arc::downgrade(statement));
+        if known.by_hash.len() > known.sweep_at.max(SWEEP_MIN) {
+            known.by_hash.retain(|_, equals| {
+                equals.retain(|other| other.strong_count() > 0);
+                !equals.is_empty()
+            });
+            known.sweep_at = known.by_hash.len() * 2;
+        }
+        statement.clone()
     }
 }
 
@@ -135,35 +228,72 @@ impl Statements {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_retired_content_is_prepared_anew() {
-        let statements = Statements::default();
-        let old = statements.intern(0, b"SELECT 1\0\0\0");
-        statements.retire(&old);
-        let new = statements.intern(0, b"SELECT 1\0\0\0");
-        assert_ne!(new.id(), old.id());
-        statements.retire(&old);
-        assert_eq!(statements.intern(0, b"SELECT 1\0\0\0").id(), new.id());
+    fn reading(types: &[u8], row: Option<&[u8]>) -> Reading {
+        Reading {
+            description: Description::read(types, row),
+            settings: None,
+        }
+    }
+
+    /// RowDescription of one column.
+    fn row(name: &str, table: u8, oid: u8, modifier: u8) -> Vec<u8> {
+        let mut row = vec![0, 1];
+        row.extend_from_slice(name.as_bytes());
+        row.extend_from_slice(&[
+            0, 0, 0, 0, table, 0, 1, 0, 0, 0, oid, 0, 4, 0, 0, 0, modifier,
+        ]);
+        row.extend_from_slice(&[0, 0]);
+        row
     }
 
     #[test]
     fn equal_contents_are_one_statement_while_somebody_holds_it() {
         let statements = Statements::default();
-        let first = statements.intern(0, b"SELECT 1\0\0\0");
+        let begin = || statements.begin(0, b"SELECT 1\0\0\0");
+        let first = statements.settle(&begin(), reading(&[0, 0], None));
         let id = first.id();
-        assert_eq!(statements.intern(0, b"SELECT 1\0\0\0").id(), id);
-        assert_ne!(statements.intern(0, b"SELECT 2\0\0\0").id(), id);
         assert_eq!(first.sql(), b"SELECT 1");
-        drop(first);
-        assert_ne!(statements.intern(0, b"SELECT 1\0\0\0").id(), id);
+        assert_eq!(first.types(), [0, 0]);
+        let same = statements.settle(&begin(), reading(&[0, 0], None));
+        assert_eq!(same.id(), id);
+        let marked = statements.begin(1, b"SELECT 1\0\0\0");
+        assert_ne!(statements.settle(&marked, reading(&[0, 0], None)).id(), id);
+        drop((first, same));
+        assert_ne!(statements.settle(&begin(), reading(&[0, 0], None)).id(), id);
+    }
+
+    #[test]
+    fn what_the_server_makes_of_a_text_is_part_of_its_content() {
+        let statements = Statements::default();
+        let settle = |reading| {
+            let statement = statements.begin(0, b"SELECT * FROM t\0\0\0");
+            statements.settle(&statement, reading)
+        };
+        let first = settle(reading(&[0, 0], Some(&row("a", 7, 23, 1))));
+        let made_again = settle(reading(&[0, 0], Some(&row("a", 8, 23, 1))));
+        assert_eq!(first.id(), made_again.id());
+        for other in [
+            reading(&[0, 0], Some(&row("b", 7, 23, 1))),
+            reading(&[0, 0], Some(&row("a", 7, 25, 1))),
+            reading(&[0, 0], Some(&row("a", 7, 23, 2))),
+            reading(&[0, 1, 0, 0, 0, 23], Some(&row("a", 7, 23, 1))),
+            reading(&[0, 0], None),
+            Reading {
+                settings: Some([("DateStyle", Box::from(&b"ISO, DMY"[..]))].into()),
+                ..reading(&[0, 0], Some(&row("a", 7, 23, 1)))
+            },
+        ] {
+            assert_ne!(settle(other).id(), first.id());
+        }
     }
 
     #[test]
     fn contents_that_nobody_holds_are_swept_out() {
         let statements = Statements::default();
         for number in 0..10 * SWEEP_MIN {
-            let _ = statements.intern(0, &number.to_be_bytes());
+            let statement = statements.begin(0, &number.to_be_bytes());
+            let _ = statements.settle(&statement, reading(&[0, 0], None));
         }
-        assert!(statements.known.lock().unwrap().by_content.len() <= SWEEP_MIN + 1);
+        assert!(statements.known.lock().unwrap().by_hash.len() <= SWEEP_MIN + 1);
     }
 }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::marks::Marks;
 use super::serve::Session;
+use crate::pool::connection::put_back;
 use crate::pool::statement::Change;
 use crate::wire::exchange::Verdict;
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
@@ -31,23 +32,31 @@ impl Session {
                 continue;
             }
             let whole = bytes.len() >= header.frame_bytes;
-            let examined = matches!(
-                header.tag,
-                tag::READY_FOR_QUERY
-                    | tag::COMMAND_COMPLETE
-                    | tag::PARAMETER_STATUS
-                    | tag::ERROR_RESPONSE
-            );
+            let describes = self.is_description_due(header.tag);
+            let examined = describes
+                || matches!(
+                    header.tag,
+                    tag::READY_FOR_QUERY
+                        | tag::COMMAND_COMPLETE
+                        | tag::PARAMETER_STATUS
+                        | tag::ERROR_RESPONSE
+                );
             if !whole && examined && header.frame_bytes <= EXAMINED_BYTES_MAX {
                 self.server_frame_wanted = header.frame_bytes;
                 return;
             }
+            if whole && describes {
+                self.note_description(header);
+            }
+            let Some(lease) = &mut self.server else {
+                return;
+            };
             let verdict = lease.exchange.received(header.tag);
             let mut renamed = None;
             let tells = !swallowing
                 || matches!(header.tag, tag::READY_FOR_QUERY | tag::ERROR_RESPONSE)
                 || header.tag == tag::PARAMETER_STATUS && verdict == Verdict::Pass;
-            if whole && examined && tells {
+            if whole && examined && tells && !describes {
                 renamed = self.note_server_frame(header);
             } else if header.tag == tag::ERROR_RESPONSE {
                 self.take_back_lost();
@@ -91,6 +100,8 @@ impl Session {
                 self.status = body.first().copied().unwrap_or(b'I');
                 self.resetting = false;
                 self.own_words_ahead = false;
+                self.text_settings_in_doubt = false;
+                self.deallocating = None;
                 if self
                     .server
                     .as_ref()
@@ -124,6 +135,12 @@ impl Session {
             }
             tag::COMMAND_COMPLETE => {
                 let command_tag = body.strip_suffix(b"\0").unwrap_or(body);
+                if self.status == b'E' {
+                    // Nothing but the end of the failed transaction, or of its failed part, completes in it.
+                    self.status = b'T';
+                }
+                self.text_settings_in_doubt |=
+                    matches!(command_tag, b"SET" | b"RESET" | b"DISCARD ALL");
                 self.marks.add(Marks::of_command_tag(command_tag));
                 self.schema_changed |= changes_schema(command_tag);
                 self.defaults_changed |= changes_defaults(command_tag);
@@ -133,6 +150,11 @@ impl Session {
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),
+                    b"DEALLOCATE" => {
+                        if let Some(name) = self.deallocating.take() {
+                            self.statements.remove(&name);
+                        }
+                    }
                     b"RESET" => {
                         self.application_name_unknown();
                         if self.marks.contains(Marks::RESET_ALL) {
@@ -159,6 +181,7 @@ impl Session {
 
     /// Notes a setting that the server reports.
     pub(super) fn note_parameter(&mut self, name: &[u8], value: &[u8]) {
+        self.reported.note(name, value);
         match name {
             b"client_encoding" => self.encoding_is_utf8 = value.eq_ignore_ascii_case(b"UTF8"),
             b"TimeZone" => {
@@ -175,20 +198,12 @@ impl Session {
         if matches!(message::error_field(frame, b'V'), Some(b"FATAL" | b"PANIC")) {
             self.server_farewell = true;
         }
-        let code = message::error_field(frame, b'C').unwrap_or_default();
-        let text = message::error_field(frame, b'M').unwrap_or_default();
-        if code == b"0A000" && text.starts_with(b"cached plan must not change") {
-            // Which of its statements it was, the error does not say; whoever prepares one anew gets a new plan.
-            for statement in self.statements.values() {
-                self.pool.statements().retire(statement);
-            }
-        }
         let renamed = match &self.ask_state.running {
             Some(sql) => message::with_internal_query(frame, sql),
             None => self
                 .server
                 .as_ref()
-                .and_then(|lease| lease.spoken.put_back(frame))
+                .and_then(|lease| put_back(frame, lease.exchange.failed_name()?))
                 .map(with_length),
         };
         self.take_back_lost();
@@ -202,15 +217,9 @@ impl Session {
         };
         for change in lease.exchange.take_lost() {
             match change {
-                Change::Named {
-                    name,
-                    statement,
-                    prepared,
-                } => {
+                Change::Named { name, statement } => {
                     self.statements.remove(&name);
-                    if prepared {
-                        lease.forget(&statement);
-                    }
+                    lease.forget(&statement);
                 }
                 Change::Unnamed { name, statement } => {
                     self.statements.insert(name, statement);
@@ -219,7 +228,14 @@ impl Session {
                     self.statements.insert(name, statement);
                     self.verbatim = false;
                 }
-                Change::Prepared(statement) => lease.forget(&statement),
+                Change::Compared { statement } => {
+                    self.preparing = None;
+                    if statement.is_none() {
+                        lease.unnamed_owner = 0;
+                    }
+                }
+                Change::Described { .. } | Change::UnnamedDescribed => {}
+                Change::Closed(name) => lease.closing.push(name),
                 Change::Replaced => {
                     self.unnamed.forget();
                     lease.unnamed_owner = 0;

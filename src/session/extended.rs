@@ -2,8 +2,11 @@
 
 use super::frontend::{Step, malformed};
 use super::marks::Marks;
+use super::prepare::Brought;
 use super::serve::Session;
 use super::statements::put_parse;
+use super::text_settings::freezes_time;
+use crate::pool::lease::Lease;
 use crate::pool::statement::Change;
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
@@ -12,8 +15,6 @@ use crate::wire::message;
 /// The names at the front of a Bind must end within so many bytes.
 const NAMES_BYTES_MAX: usize = 64 * 1024;
 
-/// ParseComplete.
-const PARSE_COMPLETE: [u8; 5] = [tag::PARSE_COMPLETE, 0, 0, 0, 4];
 /// CloseComplete.
 const CLOSE_COMPLETE: [u8; 5] = [tag::CLOSE_COMPLETE, 0, 0, 0, 4];
 
@@ -51,11 +52,12 @@ impl Session {
     pub(super) fn prepare_as(&mut self, name: Box<[u8]>, body: &[u8], marks: Marks) {
         self.in_batch = true;
         self.marks.add(marks);
-        let Some(lease) = &mut self.server else {
+        if self.server.is_none() {
             return;
-        };
+        }
         if name.is_empty() {
             self.unnamed.remember(body, marks);
+            let lease = lease_mut(&mut self.server);
             lease.unnamed_owner = self.unnamed.mark;
             put_parse(&mut lease.scratch, b"\0", body);
             lease
@@ -65,37 +67,61 @@ impl Session {
             return;
         }
         self.batch_changes_names = true;
+        self.close_old();
         if let Some(existing) = self.statements.get(&name).cloned() {
-            // The server itself must refuse the second use of a name, or the transaction would go on.
-            let ours = self.prepared_name(&existing);
-            let Some(lease) = &mut self.server else {
-                return;
-            };
-            lease.spoken.note(ours, &name);
+            // The server itself must refuse the second use of a name, or the transaction would go on. Where it does
+            // not know the first, anything will do in its place.
+            let known = lease_mut(&mut self.server).prepared(&existing);
+            let ours = known.unwrap_or_else(|| self.stand_in(&[0, 0]));
+            let lease = lease_mut(&mut self.server);
             put_parse(&mut lease.scratch, ours.write(&mut [0; 24]), body);
-            lease.exchange.sent(Sent::Parse, Fate::Relay);
+            lease.exchange.sent_for(Sent::Parse, &name, None);
             self.from_client.insert(&lease.scratch);
             return;
         }
-        let statement = self.pool.statements().intern(marks.bits(), body);
-        let known = lease.prepared(&statement).is_some();
+        let statement = self.pool.statements().begin(marks.bits(), body);
+        let is_described_next = self.describes_next(&name);
+        let lease = lease_mut(&mut self.server);
+        let ours = lease.fresh_name();
+        lease.hold(&statement, ours);
+        let mut space = [0; 24];
+        let ours = ours.write(&mut space);
+        put_parse(&mut lease.scratch, ours, body);
         let change = Change::Named {
             name: name.clone(),
             statement: statement.clone(),
-            prepared: !known,
         };
-        if known {
-            let answer = Fate::Emit(Box::from(PARSE_COMPLETE));
-            lease.exchange.sent_with(Sent::Emit, answer, change);
-        } else {
-            let (ours, evicted) = lease.prepare(&statement);
-            lease.spoken.note(ours, &name);
-            put_parse(&mut lease.scratch, ours.write(&mut [0; 24]), body);
-            lease.exchange.sent_with(Sent::Parse, Fate::Relay, change);
-            self.from_client.insert(&lease.scratch);
-            self.close_evicted(evicted);
+        lease.exchange.sent_for(Sent::Parse, &name, Some(change));
+        if freezes_time(statement.sql()) {
+            // No other connection could make the same of it.
+            self.marks.add(Marks::FROZEN);
+        } else if !is_described_next {
+            message::put_frame(&mut lease.scratch, tag::DESCRIBE, &[b"S", ours]);
+            lease.exchange.sent_with(
+                Sent::Describe,
+                Fate::Swallow,
+                Change::Described {
+                    name: name.clone(),
+                    statement: statement.clone(),
+                },
+            );
         }
+        self.from_client.insert(&lease.scratch);
         self.statements.insert(name, statement);
+    }
+
+    /// Whether the frame at the front describes the statement of this name, as most drivers do behind its Parse.
+    fn describes_next(&self, name: &[u8]) -> bool {
+        let bytes = self.from_client.unscanned();
+        let Ok(Some(header)) = Header::read_frontend(bytes) else {
+            return false;
+        };
+        header.tag == tag::DESCRIBE
+            && bytes
+                .get(HEADER_BYTES..header.frame_bytes)
+                .and_then(|body| body.strip_prefix(b"S"))
+                .and_then(split_cstr)
+                .is_some_and(|(described, _)| described == name)
     }
 
     /// An ask is fenced by the transaction status, which must not be out of date.
@@ -105,6 +131,13 @@ impl Session {
                 .server
                 .as_ref()
                 .is_some_and(|lease| lease.exchange.owes_ready_for_query())
+    }
+
+    fn note_forgetting(&mut self, marks: Marks) {
+        if marks.contains(Marks::FORGETS_STATEMENTS) {
+            self.batch_changes_names = true;
+            self.bound_forgets = true;
+        }
     }
 
     pub(super) fn forward_bind(&mut self, header: Header) -> Step {
@@ -127,7 +160,15 @@ impl Session {
             if self.must_wait_for_status(marks) {
                 return Step::Wait;
             }
-            self.ensure_unnamed();
+            match self.bring_unnamed() {
+                Brought::Here(_) => {}
+                Brought::Wait => return Step::Wait,
+                Brought::Changed => {
+                    self.refuse_changed(header);
+                    return Step::Next;
+                }
+            }
+            self.note_forgetting(marks);
             let sql = self.unnamed.sql_of(marks);
             self.open_fence(marks, &sql, &portal);
             return self.forward(header, Sent::Bind);
@@ -136,16 +177,23 @@ impl Session {
             return self.forward(header, Sent::Bind);
         };
         let prefix = HEADER_BYTES + portal.len() + 1 + name.len() + 1;
-        let name_bytes = name.len();
         let portal = portal.to_vec();
         let marks = Marks::from_bits(statement.marks());
         if self.must_wait_for_status(marks) {
             return Step::Wait;
         }
         self.marks.add(marks);
-        self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
-        let name_end = prefix - 1;
-        let ours = self.spoken_name(&statement, name_end - name_bytes..name_end);
+        self.note_forgetting(marks);
+        self.close_old();
+        let ours = match self.bring(&statement, Sent::Bind) {
+            Brought::Here(Some(ours)) => ours,
+            Brought::Here(None) => return Step::Next,
+            Brought::Wait => return Step::Wait,
+            Brought::Changed => {
+                self.refuse_changed(header);
+                return Step::Next;
+            }
+        };
         self.open_fence(marks, statement.sql(), &portal);
         let Some(lease) = &mut self.server else {
             return Step::Next;
@@ -161,9 +209,11 @@ impl Session {
         lease.scratch.extend_from_slice(&portal);
         lease.scratch.extend_from_slice(&[0]);
         lease.scratch.extend_from_slice(ours);
+        let name = HEADER_BYTES + portal.len() + 1..prefix - 1;
+        let name = &self.from_client.unscanned()[name];
+        lease.exchange.sent_for(Sent::Bind, name, None);
         self.from_client.replace(prefix, &lease.scratch);
         self.from_client.pass(header.frame_bytes - prefix);
-        lease.exchange.sent(Sent::Bind, Fate::Relay);
         self.in_batch = true;
         Step::Next
     }
@@ -176,15 +226,40 @@ impl Session {
             return self.forward(header, Sent::Describe);
         }
         if name.is_empty() {
-            self.ensure_unnamed();
-            return self.forward(header, Sent::Describe);
+            match self.bring_unnamed() {
+                Brought::Here(_) => {}
+                Brought::Wait => return Step::Wait,
+                Brought::Changed => {
+                    self.refuse_changed(header);
+                    return Step::Next;
+                }
+            }
+            self.from_client.pass(header.frame_bytes);
+            if let Some(lease) = &mut self.server {
+                lease
+                    .exchange
+                    .sent_with(Sent::Describe, Fate::Relay, Change::UnnamedDescribed);
+            }
+            self.in_batch = true;
+            return Step::Next;
         }
-        let name_bytes = name.len();
         let Some(statement) = self.statements.get(name).cloned() else {
             return self.forward(header, Sent::Describe);
         };
-        let name_start = HEADER_BYTES + 1;
-        let ours = self.spoken_name(&statement, name_start..name_start + name_bytes);
+        self.close_old();
+        let ours = match self.bring(&statement, Sent::Describe) {
+            Brought::Here(Some(ours)) => ours,
+            Brought::Here(None) => return Step::Next,
+            Brought::Wait => return Step::Wait,
+            Brought::Changed => {
+                self.refuse_changed(header);
+                return Step::Next;
+            }
+        };
+        let name = self
+            .kind_and_name(header)
+            .map(|(_, name)| Box::<[u8]>::from(name))
+            .unwrap_or_default();
         let Some(lease) = &mut self.server else {
             return Step::Next;
         };
@@ -195,7 +270,11 @@ impl Session {
             &[b"S", ours.write(&mut [0; 24])],
         );
         self.from_client.replace(header.frame_bytes, &lease.scratch);
-        lease.exchange.sent(Sent::Describe, Fate::Relay);
+        let change = statement.reading().is_none().then(|| Change::Described {
+            name: name.clone(),
+            statement,
+        });
+        lease.exchange.sent_for(Sent::Describe, &name, change);
         self.in_batch = true;
         Step::Next
     }
@@ -236,4 +315,9 @@ impl Session {
         let (name, _) = split_cstr(rest)?;
         Some((kind, name))
     }
+}
+
+/// The lease of a session that forwards a frame.
+fn lease_mut(server: &mut Option<Lease>) -> &mut Lease {
+    server.as_mut().expect("frames are forwarded on a lease")
 }

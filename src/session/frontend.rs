@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::deallocate::Deallocate;
 use super::marks::Marks;
 use super::serve::{Session, Turn};
 use super::words;
@@ -34,10 +35,12 @@ impl Session {
             if self.server_is_skipping() && !matches!(header.tag, tag::SYNC | tag::TERMINATE) {
                 // The server would ignore it.
                 self.from_client.discard(header.frame_bytes);
+                self.flush_sent = false;
+                self.preparing = None;
                 continue;
             }
             match self.client_frame(header) {
-                Step::Next => {}
+                Step::Next => self.flush_sent = false,
                 Step::More(frame_bytes) => {
                     self.client_frame_wanted = frame_bytes;
                     break;
@@ -68,23 +71,36 @@ impl Session {
         }
     }
 
-    /// What a name means depends on whether an earlier batch was carried out: only its answer tells.
+    /// What a name means depends on whether an earlier batch was carried out, or in this one a statement that forgets
+    /// others: only the answer tells.
     fn must_wait_for_names(&mut self, header: Header) -> bool {
+        let speaks_of_names = matches!(
+            header.tag,
+            tag::PARSE | tag::BIND | tag::DESCRIBE | tag::CLOSE
+        );
+        if self.forgets_in_batch && speaks_of_names {
+            self.forgets_in_batch = !self.is_answered();
+            if self.forgets_in_batch {
+                return true;
+            }
+        }
         if !self.names_in_doubt || self.in_batch {
             return false;
         }
         self.names_in_doubt = !self.owes_nothing();
-        self.names_in_doubt
-            && matches!(
-                header.tag,
-                tag::PARSE | tag::BIND | tag::DESCRIBE | tag::CLOSE
-            )
+        self.names_in_doubt && speaks_of_names
     }
 
     fn owes_nothing(&self) -> bool {
         self.server
             .as_ref()
             .is_none_or(|lease| lease.exchange.is_empty() || lease.exchange.is_skipping())
+    }
+
+    fn is_copying_in(&self) -> bool {
+        self.server
+            .as_ref()
+            .is_some_and(|lease| lease.exchange.is_copying_in())
     }
 
     fn server_is_skipping(&self) -> bool {
@@ -107,7 +123,7 @@ impl Session {
         match header.tag {
             // What was sent before is carried out first, as by PostgreSQL itself.
             tag::TERMINATE => {
-                return if self.owes_nothing() {
+                return if self.is_copying_in() || self.is_answered() {
                     Step::Leave(Turn::Terminated)
                 } else {
                     Step::Wait
@@ -138,7 +154,24 @@ impl Session {
                 if self.must_wait_for_names(header) {
                     return Step::Wait;
                 }
-                self.before_statement(header, marks);
+                let deallocate = marks
+                    .contains(Marks::FORGETS_STATEMENTS)
+                    .then(|| self.front_deallocate(header))
+                    .flatten();
+                if let Some(Deallocate::Named(name)) = &deallocate
+                    && header.tag == tag::QUERY
+                    && !self.verbatim
+                {
+                    if !self.is_answered() {
+                        return Step::Wait;
+                    }
+                    if self.status != b'E' && self.statements.contains_key(name) {
+                        self.marks.add(marks);
+                        self.deallocate(header, name.clone());
+                        return Step::Next;
+                    }
+                }
+                self.before_statement(header, marks, deallocate.as_ref());
                 return if header.tag == tag::QUERY {
                     self.forward_query(header, marks)
                 } else {
@@ -149,6 +182,10 @@ impl Session {
         }
         if self.server.is_none() {
             return Step::Leave(Turn::NeedServer);
+        }
+        if self.is_copying_in() && matches!(header.tag, tag::BIND | tag::DESCRIBE | tag::CLOSE) {
+            // It breaks the COPY off, whatever it names.
+            return self.forward(header, Sent::Close);
         }
         if self.must_wait_for_names(header) {
             return Step::Wait;
@@ -163,14 +200,19 @@ impl Session {
             tag::BIND => self.forward_bind(header),
             tag::DESCRIBE => self.forward_describe(header),
             tag::CLOSE => self.forward_close(header),
-            tag::EXECUTE => match self.execute_ours(header) {
-                Some(()) => Step::Next,
-                None => self.forward(header, Sent::Execute),
-            },
+            tag::EXECUTE => {
+                self.forgets_in_batch |= self.bound_forgets;
+                match self.execute_ours(header) {
+                    Some(()) => Step::Next,
+                    None => self.forward(header, Sent::Execute),
+                }
+            }
             tag::SYNC => {
                 self.close_fence();
                 self.forward(header, Sent::Sync);
                 self.in_batch = false;
+                self.bound_forgets = false;
+                self.forgets_in_batch = false;
                 self.names_in_doubt |= std::mem::take(&mut self.batch_changes_names);
                 Step::Next
             }
@@ -195,7 +237,7 @@ impl Session {
     }
 
     /// Brings the connection to where the statement at the front expects it.
-    fn before_statement(&mut self, header: Header, marks: Marks) {
+    fn before_statement(&mut self, header: Header, marks: Marks, deallocate: Option<&Deallocate>) {
         let Some(lease) = &self.server else {
             return;
         };
@@ -206,9 +248,22 @@ impl Session {
         {
             self.replay_application_name();
         }
-        if marks.contains(Marks::NAMES_STATEMENT)
+        let shows_ours = marks.contains(Marks::SHOWS_STATEMENTS)
+            && self
+                .server
+                .as_ref()
+                .is_some_and(|lease| lease.holds_statements());
+        // DEALLOCATE ALL speaks of no name, and a Query's of one that is not among them of none of theirs.
+        let is_of_none = match deallocate {
+            Some(Deallocate::All) => true,
+            Some(Deallocate::Named(_)) => header.tag == tag::QUERY,
+            None => false,
+        };
+        let names_theirs = !is_of_none
+            && marks.contains(Marks::NAMES_STATEMENT.with(Marks::SHOWS_STATEMENTS))
+            && !self.statements.is_empty();
+        if (shows_ours || names_theirs)
             && !self.verbatim
-            && !self.statements.is_empty()
             && self.status != b'E'
             && self.shared.pool_mode != PoolMode::Transaction
         {

@@ -30,6 +30,9 @@ impl Marks {
     /// The statement only reads, and holds the SQL of an ask: it runs behind a fence, without a row limit of ours.
     pub(super) const FENCED: Self = Self(1 << 18);
 
+    /// The text speaks of the view of all prepared statements.
+    pub(super) const SHOWS_STATEMENTS: Self = Self(1 << 27);
+
     /// A setting was set, for the session or only perhaps so.
     pub(super) const SET: Self = Self(1 << 4);
     /// LISTEN.
@@ -54,7 +57,10 @@ impl Marks {
     /// The text speaks of unlocking a session's advisory lock.
     pub(super) const UNLOCKS: Self = Self(1 << 19);
 
-    const STATE: Self = Self(0x3ff0);
+    /// A prepared statement holds a value that it could not be given anywhere else.
+    pub(super) const FROZEN: Self = Self(1 << 28);
+
+    const STATE: Self = Self(0x3ff0 | Self::FROZEN.0);
 
     /// Kinds of state that the server can be asked about.
     pub(super) const VISIBLE: Self = Self(
@@ -112,7 +118,7 @@ impl Marks {
 
     /// The metric labels of what ties a connection to its session.
     pub(super) fn causes(self) -> impl Iterator<Item = &'static str> {
-        const CAUSES: [(Marks, &str); 10] = [
+        const CAUSES: [(Marks, &str); 11] = [
             (Marks::SESSION_MODE, "session_mode"),
             (Marks::SET, "set"),
             (Marks::LISTEN, "listen"),
@@ -123,6 +129,7 @@ impl Marks {
             (Marks::ADVISORY_LOCK, "advisory_lock"),
             (Marks::SEQUENCE, "sequence"),
             (Marks::UNSEEN, "long_statement"),
+            (Marks::FROZEN, "frozen_literal"),
         ];
         CAUSES
             .into_iter()

@@ -9,6 +9,7 @@ pub mod serve;
 
 mod ask;
 mod backend;
+mod deallocate;
 mod extended;
 mod fenced;
 mod frontend;
@@ -17,5 +18,7 @@ mod keepers;
 mod lease;
 mod marks;
 mod pins;
+mod prepare;
 mod statements;
+mod text_settings;
 mod words;

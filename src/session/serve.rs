@@ -16,7 +16,9 @@ use super::keepers::{KeeperWatch, Made};
 use super::lease::LeaseFailure;
 use super::marks::Marks;
 use super::pins::Pins;
+use super::prepare::Preparing;
 use super::statements::Unnamed;
+use super::text_settings::Reported;
 use crate::access::directory::Directory;
 use crate::ask::pipeline::Pipeline;
 use crate::ask::session_settings::SessionSettings;
@@ -108,6 +110,19 @@ pub struct Session {
     /// The client's named statements.
     pub(super) statements: HashMap<Box<[u8]>, Arc<Statement>>,
     pub(super) unnamed: Unnamed,
+    /// The statement that the frame at the front waits for.
+    pub(super) preparing: Option<Preparing>,
+    /// A Flush of ours stands before the frame at the front, which waits for answers.
+    pub(super) flush_sent: bool,
+    /// The current batch has bound a statement that forgets others; and has executed something since.
+    pub(super) bound_forgets: bool,
+    pub(super) forgets_in_batch: bool,
+    /// The name of the statement that is being deallocated.
+    pub(super) deallocating: Option<Box<[u8]>>,
+    /// The settings by which the server reads a statement's text, as it reported them.
+    pub(super) reported: Reported,
+    /// Some were set since, and not yet reported.
+    pub(super) text_settings_in_doubt: bool,
     pub(super) ask_state: Box<AskState>,
 }
 
@@ -185,6 +200,13 @@ impl Session {
             resetting: false,
             statements: HashMap::new(),
             unnamed: Unnamed::default(),
+            preparing: None,
+            flush_sent: false,
+            bound_forgets: false,
+            forgets_in_batch: false,
+            deallocating: None,
+            reported: Reported::default(),
+            text_settings_in_doubt: false,
             ask_state: Box::new(AskState::new(ask_settings)),
         };
         for (name, value) in welcome {

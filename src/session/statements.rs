@@ -1,15 +1,12 @@
 //! What is prepared where: the client's statements, and the connection's.
 
-use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 
 use super::marks::Marks;
 use super::serve::Session;
-use crate::pool::connection::StatementName;
-use crate::pool::statement::{Change, Statement};
+use crate::pool::statement::{Change, Description};
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::tag;
 use crate::wire::message;
@@ -21,10 +18,16 @@ static NEXT_UNNAMED: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Default)]
 pub(super) struct Unnamed {
     /// Body of its Parse behind the name; empty when there is none.
-    pub(super) body: Vec<u8>,
+    body: Vec<u8>,
     /// The mark that a connection holding it bears; 0 when there is none.
     pub(super) mark: u64,
     pub(super) marks: Marks,
+    /// The client has been told what is in the two below.
+    pub(super) is_described: bool,
+    /// Body of the ParameterDescription.
+    described_types: Vec<u8>,
+    /// Body of the RowDescription; empty where it was NoData.
+    described_row: Vec<u8>,
 }
 
 impl Unnamed {
@@ -33,6 +36,7 @@ impl Unnamed {
         self.body.extend_from_slice(body);
         self.mark = NEXT_UNNAMED.fetch_add(1, Ordering::Relaxed);
         self.marks = marks;
+        self.is_described = false;
     }
 
     /// The SQL, where it is an ask's; nothing is copied for any other.
@@ -40,14 +44,44 @@ impl Unnamed {
         if !marks.runs_in_our_words() {
             return Vec::new();
         }
+        self.sql().to_vec()
+    }
+
+    pub(super) fn sql(&self) -> &[u8] {
         let end = memchr::memchr(0, &self.body).unwrap_or(self.body.len());
-        self.body[..end].to_vec()
+        &self.body[..end]
+    }
+
+    /// How many parameters it has, and the OIDs of their types, as far as they are known.
+    pub(super) fn types(&self) -> &[u8] {
+        if self.is_described {
+            &self.described_types
+        } else {
+            self.body.get(self.sql().len() + 1..).unwrap_or_default()
+        }
+    }
+
+    /// Notes what the client is told of it.
+    pub(super) fn note_description(&mut self, types: &[u8], row: Option<&[u8]>) {
+        self.described_types.clear();
+        self.described_types.extend_from_slice(types);
+        self.described_row.clear();
+        self.described_row
+            .extend_from_slice(row.unwrap_or_default());
+        self.is_described = true;
+    }
+
+    /// What the client was told of it.
+    pub(super) fn description(&self) -> Description {
+        let row = Some(&*self.described_row).filter(|row| !row.is_empty());
+        Description::read(&self.described_types, row)
     }
 
     pub(super) fn forget(&mut self) {
         self.body.clear();
         self.mark = 0;
         self.marks = Marks::default();
+        self.is_described = false;
     }
 }
 
@@ -60,21 +94,32 @@ impl Session {
         };
         self.verbatim = true;
         self.marks.add(Marks::PREPARE);
+        // What others have left there under names of ours is nothing that the client may see.
+        lease.close_all();
+        self.close_old();
+        let Some(lease) = &mut self.server else {
+            return;
+        };
+        let is_alone = sync && self.status == b'I';
         for (name, statement) in self.statements.drain() {
             lease.scratch.clear();
-            message::put_frame(
-                &mut lease.scratch,
-                tag::PARSE,
-                &[&name, b"\0", statement.body()],
-            );
-            lease.exchange.sent_with(
-                Sent::Parse,
-                Fate::Swallow,
-                Change::Owned { name, statement },
-            );
+            let parts = [&*name, b"\0", statement.sql(), b"\0", statement.types()];
+            message::put_frame(&mut lease.scratch, tag::PARSE, &parts);
+            if is_alone {
+                // Its table may be gone: that is nobody's business before the statement is used.
+                message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
+                lease.exchange.sent(Sent::Parse, Fate::Drop);
+                lease.exchange.sent(Sent::Sync, Fate::Swallow);
+            } else {
+                lease.exchange.sent_with(
+                    Sent::Parse,
+                    Fate::Swallow,
+                    Change::Owned { name, statement },
+                );
+            }
             self.from_client.insert(&lease.scratch);
         }
-        if sync {
+        if sync && !is_alone {
             // Should one of them fail, the Query behind it must not be skipped. (In a batch it must, as it would be
             // if what came before it failed.)
             lease.scratch.clear();
@@ -82,90 +127,6 @@ impl Session {
             lease.exchange.sent(Sent::Sync, Fate::Swallow);
             self.from_client.insert(&lease.scratch);
         }
-    }
-
-    /// As [`Self::prepared_name`], for a statement that the frame at the front names there.
-    pub(super) fn spoken_name(
-        &mut self,
-        statement: &Arc<Statement>,
-        name: Range<usize>,
-    ) -> StatementName {
-        if let Some(lease) = &mut self.server {
-            if lease.exchange.is_empty() {
-                lease.spoken.clear();
-            }
-            if let Some(ours) = lease.prepared(statement) {
-                lease.spoken.note(ours, &self.from_client.unscanned()[name]);
-                return ours;
-            }
-        }
-        let name = self.from_client.unscanned()[name].to_vec();
-        let ours = self.prepared_name(statement);
-        if let Some(lease) = &mut self.server {
-            lease.spoken.note(ours, &name);
-        }
-        ours
-    }
-
-    /// The name under which this connection knows a statement, preparing it first if it does not.
-    pub(super) fn prepared_name(&mut self, statement: &Arc<Statement>) -> StatementName {
-        let lease = self
-            .server
-            .as_mut()
-            .expect("frames are forwarded on a lease");
-        if let Some(name) = lease.prepared(statement) {
-            return name;
-        }
-        let (name, evicted) = lease.prepare(statement);
-        put_parse(
-            &mut lease.scratch,
-            name.write(&mut [0; 24]),
-            statement.body(),
-        );
-        lease.exchange.sent_with(
-            Sent::Parse,
-            Fate::Swallow,
-            Change::Prepared(statement.clone()),
-        );
-        self.from_client.insert(&lease.scratch);
-        self.close_evicted(evicted);
-        name
-    }
-
-    pub(super) fn close_evicted(&mut self, evicted: Option<StatementName>) {
-        if let (Some(name), Some(lease)) = (evicted, &mut self.server) {
-            lease.scratch.clear();
-            message::put_frame(
-                &mut lease.scratch,
-                tag::CLOSE,
-                &[b"S", name.write(&mut [0; 24])],
-            );
-            lease.exchange.sent(Sent::Close, Fate::Swallow);
-            self.from_client.insert(&lease.scratch);
-        }
-    }
-
-    /// Sees to it that the connection's unnamed statement is the client's own, or none where the client has none.
-    pub(super) fn ensure_unnamed(&mut self) {
-        self.marks.add(self.unnamed.marks);
-        let Some(lease) = &mut self.server else {
-            return;
-        };
-        if self.marks.contains(Marks::UNSEEN) || lease.unnamed_owner == self.unnamed.mark {
-            return;
-        }
-        lease.unnamed_owner = self.unnamed.mark;
-        if self.unnamed.mark == 0 {
-            lease.scratch.clear();
-            message::put_frame(&mut lease.scratch, tag::CLOSE, &[b"S\0"]);
-            lease.exchange.sent(Sent::Close, Fate::Swallow);
-        } else {
-            put_parse(&mut lease.scratch, b"\0", &self.unnamed.body);
-            lease
-                .exchange
-                .sent_with(Sent::Parse, Fate::Swallow, Change::Replaced);
-        }
-        self.from_client.insert(&lease.scratch);
     }
 }
 

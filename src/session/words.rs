@@ -86,6 +86,9 @@ fn word(word: &[u8]) -> Marks {
         b'e' if is("execute") => Marks::NAMES_STATEMENT,
         b'p' if is("prepare") => Marks::NAMES_STATEMENT,
         b'p' if begins_with(word, "pg_advisory_unlock") => Marks::UNLOCKS,
+        b'p' if is("pg_prepared_statements") || is("pg_prepared_statement") => {
+            Marks::SHOWS_STATEMENTS
+        }
         _ => match kept_by(word) {
             None => Marks::default(),
             Some(Kept::Setting) => Marks::SET,
@@ -180,6 +183,7 @@ mod tests {
         check("reset  ALL", Marks::RESET_ALL);
         check("select all x", Marks::default());
         check("EXECUTE p", Marks::NAMES_STATEMENT);
+        check("table pg_prepared_statements", Marks::SHOWS_STATEMENTS);
         check("discard all", Marks::FORGETS_STATEMENTS);
         check(
             "deallocate prepare p",

@@ -8,6 +8,7 @@ mod neighbours;
 mod pipelines;
 mod random;
 mod script;
+mod statements;
 
 use std::fmt::Write as _;
 

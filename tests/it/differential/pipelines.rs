@@ -347,6 +347,31 @@ fn copy_in() -> Scenario {
                     copy_done(),
                 ],
             ),
+            start("copy ci from stdin (format binary)"),
+            Step::new(
+                "binary rows, in pieces",
+                &[
+                    copy_data([b"PGCOPY\n\xff\r\n\0", &[0; 8][..]].concat()),
+                    copy_data([0, 2, 0, 0, 0, 4, 0, 0, 0]),
+                    copy_data([21, 0, 0, 0, 1, b'b', 255, 255]),
+                    copy_done(),
+                ],
+            ),
+            Step::query("copy (select * from ci where i < 4 order by i) to stdout (format binary)"),
+            start("copy ci from stdin; copy ci from stdin; copy (select 'out') to stdout"),
+            Step::until(
+                "the first of two in one Query",
+                &[copy_data("22\ta\n"), copy_done()],
+                Until::Tag(b'G'),
+            ),
+            Step::new("and the second", &[copy_data("23\tb\n"), copy_done()]),
+            start("copy ci from stdin; copy ci from stdin; select 'not reached'"),
+            Step::new(
+                "the first of two fails",
+                &[copy_data("24\ta\n"), copy_fail("enough")],
+            ),
+            Step::query("copy ci to stdout; copy (select 1/0) to stdout; select 'not reached'"),
+            Step::query("copy (select 10 / (3 - g) from generate_series(1, 5) g) to stdout"),
             Step::query("select i, count(*) from ci group by i order by i"),
             Step::new(
                 "stray copy data is ignored",
@@ -396,6 +421,51 @@ fn copy_in_extended() -> Scenario {
                     parse("", "copy ce to stdout", &[]),
                     bind("", "", &[]),
                     describe_portal(""),
+                    execute("", 0),
+                    sync(),
+                ],
+            ),
+            Step::new(
+                "a prepared one",
+                &[parse("into", "copy ce from stdin", &[]), sync()],
+            ),
+            Step::until(
+                "begun",
+                &[bind("", "into", &[]), execute("", 0), sync()],
+                Until::Tag(b'G'),
+            ),
+            Step::new(
+                "Syncs within are ignored",
+                &[
+                    copy_data("7\n"),
+                    sync(),
+                    copy_data("8\n"),
+                    sync(),
+                    copy_done(),
+                    sync(),
+                ],
+            ),
+            Step::new(
+                "begun and failed in one go",
+                &[
+                    bind("", "into", &[]),
+                    execute("", 0),
+                    copy_data("9\nnonsense\n10\n"),
+                    copy_done(),
+                    sync(),
+                    query("select count(*) from ce"),
+                ],
+            )
+            .ready(2),
+            Step::new(
+                "an error in the middle of one out",
+                &[
+                    parse(
+                        "",
+                        "copy (select 10 / (3 - g) from generate_series(1, 5) g) to stdout",
+                        &[],
+                    ),
+                    bind("", "", &[]),
                     execute("", 0),
                     sync(),
                 ],
