@@ -6,7 +6,7 @@ HTTP_PORT ?= 9432
 NEXTEST := $(shell $(CARGO) nextest --version 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test drivers fmt lint deny bench clean
+.PHONY: help demo test drivers large fmt lint deny bench clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ endif
 
 drivers: ## the Python and Node clients that the driver tests use, below target/
 	@scripts/driver-env.sh
+
+large: ## results of 10 GB through the proxy, whose memory must stay where it is
+	@scripts/ensure-postgres.sh
+	LARGE_RESULT_GIGABYTES=10 $(CARGO) nextest run --locked --cargo-profile release --profile large \
+		--success-output final -E 'test(faults::memory::gigabytes)'
 
 fmt: ## format the code
 	$(CARGO) fmt

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::frames::{copy_data, copy_done, parse, query, sync};
-use crate::support::raw::{Raw, sqlstate};
+use crate::support::frames::{
+    bind, close_statement, copy_data, copy_done, execute, parse, query, sync, terminate,
+};
+use crate::support::raw::{Raw, rows, sqlstate};
 use crate::support::stage::{APP, Stage};
 
 /// The ceiling on the proxy's resident memory, as for large results.
@@ -69,6 +71,97 @@ fn messages_behind_an_error_are_skipped_up_to_their_sync() {
     assert_eq!(answer.len(), 2, "one error and ReadyForQuery");
     assert_eq!(client.value("select 1"), "1");
     check_memory(&stage);
+}
+
+/// Sends it all before it reads anything, direct and through the proxy: neither may stall.
+fn check_written_whole(stage: &Stage, messages: &[u8], ready_count: usize) -> Vec<u8> {
+    let mut answers = Vec::new();
+    let direct = stage.direct(&APP).unwrap_or_else(|e| panic!("{e:?}"));
+    for (who, mut client) in [("direct", direct), ("proxied", stage.client())] {
+        client.send(&query("select pg_sleep(0.5)"));
+        client.send(messages);
+        client.until_ready();
+        let mut tags = Vec::new();
+        for _ in 0..ready_count {
+            tags.extend(client.until_ready().iter().map(|frame| frame.tag));
+        }
+        answers.push((who, tags));
+    }
+    let (proxied, direct) = (answers.pop().unwrap().1, answers.pop().unwrap().1);
+    assert!(proxied == direct, "the answers differ");
+    check_memory(stage);
+    proxied
+}
+
+#[test]
+fn a_hundred_thousand_messages_in_one_batch_are_written_before_any_answer_is_read() {
+    let stage = Stage::new("[pool]\ndefault_pool_size = 1\n");
+    let one = [bind("", "", &[]), execute("", 0)].concat();
+    let batch = [parse("", "select 1", &[]), one.repeat(50_000), sync()].concat();
+    let tags = check_written_whole(&stage, &batch, 1);
+    assert_eq!(tags.len(), 1 + 3 * 50_000 + 1);
+}
+
+#[test]
+fn a_hundred_thousand_syncs_are_answered_one_by_one() {
+    let stage = Stage::new("[pool]\ndefault_pool_size = 1\n");
+    let tags = check_written_whole(&stage, &sync().repeat(100_000), 100_000);
+    assert_eq!(tags.len(), 100_000);
+}
+
+#[test]
+fn named_statements_in_a_long_batch_are_brought_without_a_stall() {
+    let stage = Stage::new("[pool]\ndefault_pool_size = 1\nprepared_statements_max = 2\n");
+    let mut client = stage.client();
+    for number in 0..5 {
+        let name = format!("s{number}");
+        client.exchange(&[parse(&name, format!("select {number}"), &[]), sync()]);
+    }
+    let names = (0..2_000).map(|number| format!("s{}", number % 5));
+    let batch: Vec<u8> = names
+        .flat_map(|name| [bind("", &name, &[]), execute("", 0)].concat())
+        .collect();
+    client.send(&[batch, sync()].concat());
+    let answer = rows(&client.until_ready());
+    assert_eq!(answer.len(), 2_000);
+    let in_order = answer
+        .iter()
+        .enumerate()
+        .all(|(at, row)| row[0] == Some((at % 5).to_string()));
+    assert!(in_order);
+    check_memory(&stage);
+}
+
+#[test]
+fn a_goodbye_in_the_middle_of_anything_frees_the_connection() {
+    let stage = Stage::new("[pool]\ndefault_pool_size = 1\n");
+    stage.client().rows("create table sink (i int)");
+    let statement = || parse("s", "select 1", &[]);
+    let beginnings: [(&str, Vec<u8>); 5] = [
+        ("a Parse without Sync", statement()),
+        (
+            "a Close",
+            [statement(), sync(), close_statement("s")].concat(),
+        ),
+        ("a Bind", [statement(), bind("", "s", &[])].concat()),
+        ("an error", parse("", "selec", &[])),
+        (
+            "an Execute",
+            [statement(), bind("", "s", &[]), execute("", 0)].concat(),
+        ),
+    ];
+    for (what, messages) in beginnings {
+        let mut client = stage.client();
+        client.send(&[messages, terminate()].concat());
+        let seen = client.until_closed();
+        assert_eq!(stage.client().value("select 1"), "1", "{what}: {seen:?}");
+    }
+    let mut copying = stage.client();
+    copying.send(&query("copy sink from stdin"));
+    copying.until(b'G');
+    copying.send(&[copy_data("1\n"), terminate()].concat());
+    copying.until_closed();
+    assert_eq!(stage.client().value("select count(*) from sink"), "0");
 }
 
 #[test]

@@ -9,12 +9,24 @@ use crate::support::stage::Stage;
 /// The ceiling on the proxy's resident memory, at any time.
 const RSS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// A thousand rows make a megabyte, a thousand megabytes a gigabyte.
+/// A million rows make a gigabyte.
 const ROW_COUNT: u64 = 1_000_000;
 const ROW_BYTES: u64 = 1_000;
 
-/// A gigabyte in rows.
-const GIGABYTE: &str = "select repeat('x', 1000) from generate_series(1, 1000000)";
+/// The longest text that fits a row, which PostgreSQL builds whole in a gigabyte of memory.
+const LONGEST: usize = 1_073_741_000;
+
+/// How many gigabytes the large results have: one, or what `make large` asks for.
+fn gigabytes() -> u64 {
+    let asked = std::env::var("LARGE_RESULT_GIGABYTES").ok();
+    asked.map_or(1, |count| count.parse().expect("a number of gigabytes"))
+}
+
+/// So many gigabytes in rows.
+fn large() -> String {
+    let row_count = ROW_COUNT * gigabytes();
+    format!("select repeat('x', {ROW_BYTES}) from generate_series(1, {row_count})")
+}
 
 fn check_memory(stage: &Stage) {
     let Some(peak) = stage.proxy.rss_bytes_peak() else {
@@ -25,6 +37,7 @@ fn check_memory(stage: &Stage) {
         "{} MB at the peak",
         peak / (1024 * 1024)
     );
+    eprintln!("{} kB resident at the peak", peak / 1024);
 }
 
 /// Reads frames without keeping them, up to ReadyForQuery; how many bytes there were between headers.
@@ -77,47 +90,120 @@ impl Walker {
 }
 
 #[test]
-fn a_gigabyte_of_rows_flows_through_64_megabytes() {
+fn gigabytes_of_rows_flow_through_64_megabytes() {
     let stage = Stage::new("");
     let mut client = stage.client();
-    client.send(&query(GIGABYTE));
-    assert!(drain(&mut client) > ROW_COUNT * ROW_BYTES);
+    client.send(&query(large()));
+    assert!(drain(&mut client) > gigabytes() * ROW_COUNT * ROW_BYTES);
     check_memory(&stage);
 }
 
 #[test]
-fn a_gigabyte_of_copy_out_flows_through_64_megabytes() {
+fn gigabytes_of_copy_out_flow_through_64_megabytes() {
     let stage = Stage::new("");
     let mut client = stage.client();
-    client.send(&query(format!("copy ({GIGABYTE}) to stdout")));
-    assert!(drain(&mut client) > ROW_COUNT * ROW_BYTES);
+    client.send(&query(format!("copy ({}) to stdout", large())));
+    assert!(drain(&mut client) > gigabytes() * ROW_COUNT * ROW_BYTES);
     check_memory(&stage);
 }
 
 #[test]
-fn a_gigabyte_in_the_extended_protocol_flows_through_64_megabytes() {
+fn gigabytes_in_the_extended_protocol_flow_through_64_megabytes() {
     let stage = Stage::new("");
     let mut client = stage.client();
     client.send(
         &[
-            parse("", GIGABYTE, &[]),
+            parse("", large(), &[]),
             bind("", "", &[]),
             execute("", 0),
             sync(),
         ]
         .concat(),
     );
-    assert!(drain(&mut client) > ROW_COUNT * ROW_BYTES);
+    assert!(drain(&mut client) > gigabytes() * ROW_COUNT * ROW_BYTES);
     check_memory(&stage);
 }
 
 #[test]
-fn one_row_of_a_quarter_gigabyte_flows_through_64_megabytes() {
+fn one_row_of_a_gigabyte_flows_through_64_megabytes() {
     let stage = Stage::new("");
     let mut client = stage.client();
-    client.send(&query("select repeat('x', 268435456)"));
-    assert!(drain(&mut client) > 268_435_456);
+    client.send(&query(format!("select repeat('x', {LONGEST})")));
+    assert!(drain(&mut client) > LONGEST as u64);
     check_memory(&stage);
+}
+
+#[test]
+fn one_parameter_of_a_gigabyte_flows_through_64_megabytes() {
+    let stage = Stage::new("");
+    let mut client = stage.client();
+    client.exchange(&[parse("s", "select length($1::text)", &[]), sync()]);
+    // A Bind of one parameter in text, its value left to follow.
+    let before = [&b"\0s\0\0\0\0\x01"[..], &frame_length(LONGEST - 4)].concat();
+    let body_bytes = before.len() + LONGEST + 2;
+    client.send(&[&b"B"[..], &frame_length(body_bytes), &before].concat());
+    let chunk = vec![b'x'; 1_000_000];
+    let mut rest = LONGEST;
+    while rest > 0 {
+        let step = rest.min(chunk.len());
+        client.send(&chunk[..step]);
+        rest -= step;
+    }
+    client.set_read_timeout(Duration::from_secs(120));
+    client.send(&[b"\0\0".to_vec(), execute("", 0), sync()].concat());
+    let answer = client.until_ready();
+    let length = Some(LONGEST.to_string());
+    assert_eq!(crate::support::raw::rows(&answer), [[length]], "{answer:?}");
+    check_memory(&stage);
+}
+
+/// A length as the protocol writes it, its own four bytes included.
+fn frame_length(body_bytes: usize) -> [u8; 4] {
+    u32::try_from(body_bytes + 4).unwrap().to_be_bytes()
+}
+
+/// Distinct statements of one client, and the clients.
+const STATEMENT_COUNT: usize = 3_000;
+const PREPARING_COUNT: usize = 4;
+
+/// What a prepared statement may cost, its text, names and descriptions included.
+const STATEMENT_BYTES_MAX: u64 = 1_500;
+
+#[test]
+fn thousands_of_statements_per_client_take_a_kilobyte_each() {
+    let stage = Stage::new("[pool]\ndefault_pool_size = 1\nprepared_statements_max = 10\n");
+    let mut clients: Vec<Raw> = (0..PREPARING_COUNT).map(|_| stage.client()).collect();
+    assert_eq!(clients[0].value("select 'warm'"), "warm");
+    let before = stage.proxy.rss_bytes_peak().unwrap_or_default();
+    for (who, client) in clients.iter_mut().enumerate() {
+        for number in 0..STATEMENT_COUNT {
+            let sql = format!("select $1::int + {number} as n, 'of client {who}' as whose");
+            let answer = client.exchange(&[parse(&format!("s{number}"), sql, &[]), sync()]);
+            assert_eq!(answer.len(), 2, "{answer:?}");
+        }
+    }
+    let after = stage.proxy.rss_bytes_peak().unwrap_or_default();
+    let each = (after - before) / (STATEMENT_COUNT * PREPARING_COUNT) as u64;
+    eprintln!("{each} bytes for each statement");
+    assert!(
+        each < STATEMENT_BYTES_MAX,
+        "{each} bytes for each statement"
+    );
+    for (who, client) in clients.iter_mut().enumerate() {
+        for number in [0, 1, STATEMENT_COUNT - 1] {
+            let name = format!("s{number}");
+            let answer = client.exchange(&[bind("", &name, &[Some("1")]), execute("", 0), sync()]);
+            let expected = [number + 1, who].map(|part| part.to_string());
+            let expected = [expected[0].clone(), format!("of client {}", expected[1])];
+            assert_eq!(
+                crate::support::raw::rows(&answer),
+                [expected.map(Some)],
+                "{answer:?}"
+            );
+        }
+    }
+    let held = stage.proxy.rss_bytes_peak().unwrap_or_default();
+    assert!(held < RSS_BYTES_MAX, "{held}");
 }
 
 #[test]
@@ -144,7 +230,7 @@ fn a_client_that_does_not_read_holds_the_server_back() {
     let clients: Vec<_> = (0..8)
         .map(|_| {
             let mut client = stage.client();
-            client.send(&query(GIGABYTE));
+            client.send(&query(large()));
             client
         })
         .collect();
