@@ -6,7 +6,7 @@ HTTP_PORT ?= 9432
 NEXTEST := $(shell $(CARGO) nextest --version 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test drivers large fmt lint deny bench clean
+.PHONY: help demo test drivers regress large fmt lint deny bench clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,14 @@ large: ## results of 10 GB through the proxy, whose memory must stay where it is
 	@scripts/ensure-postgres.sh
 	LARGE_RESULT_GIGABYTES=10 $(CARGO) nextest run --locked --cargo-profile release --profile large \
 		--success-output final -E 'test(faults::memory::gigabytes)'
+regress: ## PostgreSQL's own regression suite, directly and through pgask (REGRESS="--pool 5 --mode session ...")
+	@scripts/ensure-postgres.sh
+ifdef REGRESS
+	@scripts/regress.sh $(REGRESS)
+else
+	@scripts/regress.sh --pool 20 --schedule parallel
+	@scripts/regress.sh --pool 3 --schedule serial
+endif
 
 fmt: ## format the code
 	$(CARGO) fmt
