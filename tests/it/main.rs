@@ -17,6 +17,7 @@ mod floors;
 mod guard;
 mod harness;
 mod hostile;
+mod isolation;
 mod keepers;
 mod model_asks;
 mod operating;

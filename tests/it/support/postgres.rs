@@ -48,6 +48,15 @@ impl Postgres {
 
     /// Starts a server that holds `fixture`, with lines of `postgresql.conf`.
     pub(crate) fn start_configured(fixture: Fixture, settings: &[(&str, &str)]) -> Self {
+        Self::start_as(fixture, settings, Auth::Scram)
+    }
+
+    /// Starts an empty server that believes everybody, with lines of `postgresql.conf`.
+    pub(crate) fn start_trusting(settings: &[(&str, &str)]) -> Self {
+        Self::start_as(Fixture::Empty, settings, Auth::Trust)
+    }
+
+    fn start_as(fixture: Fixture, settings: &[(&str, &str)], auth: Auth) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(dir).unwrap();
         // Readers share the lock while they copy, so that nobody removes a template under them.
@@ -63,7 +72,7 @@ impl Postgres {
         }
         let server = Server::start(&Plan {
             port: None,
-            auth: Auth::Scram,
+            auth,
             settings: with_own(settings),
             template: Some(template),
         })
