@@ -30,6 +30,7 @@ large: ## results of 10 GB through the proxy, whose memory must stay where it is
 	@scripts/ensure-postgres.sh
 	LARGE_RESULT_GIGABYTES=10 $(CARGO) nextest run --locked --cargo-profile release --profile large \
 		--success-output final -E 'test(faults::memory::gigabytes)'
+
 regress: ## PostgreSQL's own regression suite, directly and through pgask (REGRESS="--pool 5 --mode session ...")
 	@scripts/ensure-postgres.sh
 ifdef REGRESS
