@@ -34,8 +34,12 @@ pub struct Metrics {
     pub lease_wait: Histogram,
     /// Server connections taken from idle sessions, which had used them last, since the start.
     pub leases_stolen: IntCounter,
+    /// Server connections pinned to a client now.
+    pub pinned_connections: IntGauge,
     /// Server connections pinned to a client since the start, by cause.
     pub pins: Labelled,
+    /// Server connections taken from a session at its end, by what became of them.
+    pub leases_ended: Labelled,
     /// Questions about what a session has left on its connection, by outcome.
     pub inquiries: Labelled,
     /// Transactions relayed since the start.
@@ -149,10 +153,19 @@ impl Metrics {
                 "pgask_leases_stolen_total",
                 "Server connections that went from an idle session to one that needed one.",
             ),
+            pinned_connections: new.gauge(
+                "pgask_pinned_connections",
+                "Server connections pinned to a client now.",
+            ),
             pins: new.counters(
                 "pgask_pins_total",
                 "Server connections pinned to a client.",
                 "cause",
+            ),
+            leases_ended: new.counters(
+                "pgask_leases_ended_total",
+                "Server connections taken from a session at its end.",
+                "connection",
             ),
             inquiries: new.counters(
                 "pgask_inquiries_total",

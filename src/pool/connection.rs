@@ -34,6 +34,8 @@ pub struct ServerConnection {
     pub closing: Vec<StatementName>,
     /// The body of the last ParameterDescription that was asked for, kept for the next one.
     pub described_types: Vec<u8>,
+    /// Whose it has been.
+    pub past: Past,
     /// Room to put frames together in, kept for the next one.
     pub scratch: BytesMut,
     process_id: i32,
@@ -41,6 +43,7 @@ pub struct ServerConnection {
     prepared: LruCache<u64, u32>,
     next_name: u32,
     clean: bool,
+    spoilt: bool,
     opened: Instant,
     opened_at: u64,
     _counted: Held,
@@ -67,12 +70,14 @@ impl ServerConnection {
             unnamed_owner: 0,
             closing: Vec::new(),
             described_types: Vec::new(),
+            past: Past::default(),
             scratch: BytesMut::new(),
             process_id: server.process_id,
             secret_key: server.secret_key,
             prepared: LruCache::new(NonZeroUsize::new(prepared_max).unwrap_or(NonZeroUsize::MIN)),
             next_name: 0,
             clean: true,
+            spoilt: false,
             opened: Instant::now(),
             opened_at,
             _counted: counted,
@@ -153,8 +158,20 @@ impl ServerConnection {
     }
 
     /// States that the connection is idle, outside a transaction, and keeps nothing of its last client's.
+    /// One that is spoilt stays dirty.
     pub fn mark_clean(&mut self) {
-        self.clean = true;
+        self.clean = !self.spoilt;
+    }
+
+    /// States that the connection keeps something that nothing can take off it: it is never given to anybody else.
+    pub fn spoil(&mut self) {
+        self.spoilt = true;
+    }
+
+    /// Whether it must not be given to anybody else.
+    #[must_use]
+    pub fn is_spoilt(&self) -> bool {
+        self.spoilt
     }
 
     pub(super) fn is_clean(&self) -> bool {
@@ -183,6 +200,51 @@ impl ServerConnection {
             }
             Poll::Ready(Err(_)) => false,
         }
+    }
+}
+
+/// Which sessions a connection has had. A session is a number above 0 that no other has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past {
+    last: u64,
+    had_others: bool,
+    is_used: bool,
+}
+
+impl Past {
+    /// Notes that a session has the connection; whether somebody else had it before, or nobody.
+    #[inline]
+    pub fn enter(&mut self, session: u64) -> bool {
+        if self.last == session {
+            return false;
+        }
+        self.had_others |= self.last != 0;
+        self.last = session;
+        self.is_used = true;
+        true
+    }
+
+    /// Whether sessions before the current one may have left what their sequences gave them.
+    #[must_use]
+    pub fn had_others(&self) -> bool {
+        self.had_others
+    }
+
+    /// What sequences gave to any session is forgotten.
+    pub fn forget_others(&mut self) {
+        self.had_others = false;
+    }
+
+    /// The connection was reset: it is nobody's.
+    pub fn forget(&mut self) {
+        self.last = 0;
+        self.had_others = false;
+    }
+
+    /// Whether any session has ever had it.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.is_used
     }
 }
 
@@ -249,6 +311,18 @@ mod tests {
         for other in ["pgask_12", "\"pgask_x\"", "\"pgask_\"", "\"pgask_1", ""] {
             assert_eq!(put_back(other, "name"), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_connection_knows_whose_it_has_been() {
+        let mut past = Past::default();
+        assert!(!past.is_used());
+        assert!(past.enter(1) && !past.enter(1) && !past.had_others());
+        assert!(past.enter(2) && past.had_others());
+        past.forget_others();
+        assert!(!past.enter(2) && !past.had_others());
+        past.forget();
+        assert!(past.enter(1) && !past.had_others() && past.is_used());
     }
 
     #[test]

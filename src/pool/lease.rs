@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Pool {
     wait_timeout: Duration,
     metrics: Arc<Metrics>,
     statements: Arc<Statements>,
+    /// Somebody has asked what a sequence last gave to the session.
+    reads_sequences: AtomicBool,
 }
 
 /// How old a connection may become that nobody uses.
@@ -114,7 +117,20 @@ impl Pool {
             wait_timeout: settings.query_wait_timeout,
             metrics,
             statements,
+            reads_sequences: AtomicBool::new(false),
         }
+    }
+
+    /// Whether somebody here has ever asked what a sequence last gave to the session.
+    #[inline]
+    #[must_use]
+    pub fn reads_sequences(&self) -> bool {
+        self.reads_sequences.load(Ordering::Relaxed)
+    }
+
+    /// Notes that somebody asks what a sequence last gave to the session, and others may, too.
+    pub fn note_sequence_read(&self) {
+        self.reads_sequences.store(true, Ordering::Relaxed);
     }
 
     /// Whose connections these are.

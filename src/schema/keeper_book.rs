@@ -18,8 +18,9 @@ use super::keepers::Keepers;
 /// Time between two readings while somebody is connected; changes that pass through the proxy are read at once.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long a session waits for a reading. It goes on without, rather than that a slow catalog holds it up.
-const WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long a session waits for a reading. It goes on with what was known before, rather than that a slow catalog
+/// holds it up.
+const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// How long a reading may take.
 const READING_MAX: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ impl KeeperBooks {
             key: key.clone(),
             version: AtomicU64::new(1),
             page: Mutex::new(Page {
-                keepers: Arc::default(),
+                keepers: Arc::new(Keepers::unknown()),
                 generation: 1,
                 is_reading: false,
                 is_failing: false,
@@ -112,8 +113,8 @@ impl KeeperBook {
         (settled >= page.generation).then(|| self.known(&page))
     }
 
-    /// Waits until what changed was read, for about a second at most. What was known before is returned when it was
-    /// not, and no keepers when nothing was.
+    /// Waits until what changed was read, for some seconds at most. What was known before is returned when it was
+    /// not, and when nothing was, that anything may be a keeper.
     ///
     /// # Cancel safety
     /// Dropping the future stops no reading.

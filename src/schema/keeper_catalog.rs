@@ -60,6 +60,8 @@ async fn codes(transaction: &Transaction<'_>) -> Result<Vec<Code>, tokio_postgre
                 name: row.try_get(1)?,
                 language: row.try_get(2)?,
                 source: row.try_get(3)?,
+                is_volatile: row.try_get(4)?,
+                extension: row.try_get(5)?,
             })
         })
         .collect()
@@ -100,7 +102,8 @@ fn call_of(row: &Row) -> Result<Call, tokio_postgres::Error> {
     })
 }
 
-/// Functions that did not come with the server: oid, name, language, body. Those in C have no body to read.
+/// Functions that did not come with the server: oid, name, language, body, whether it is volatile, and its extension.
+/// Those in C have no body to read.
 fn functions(has_sql_bodies: bool) -> String {
     let (sql_body, sql_body_bytes) = if has_sql_bodies {
         (
@@ -117,8 +120,14 @@ fn functions(has_sql_bodies: bool) -> String {
                  AND s.source_bytes <= {SOURCE_BYTES_MAX}
                  AND coalesce(s.tree_bytes, 0) <= {TREE_BYTES_MAX}
                  AND s.source_bytes_so_far <= {SOURCES_BYTES_MAX}
-                THEN coalesce({sql_body}, s.prosrc) END
-    FROM (SELECT p.oid, p.proname, l.lanname, p.prosrc,
+                THEN coalesce({sql_body}, s.prosrc) END,
+           s.provolatile = 'v',
+           (SELECT e.extname::pg_catalog.text
+            FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+            WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = s.oid
+              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+            LIMIT 1)
+    FROM (SELECT p.oid, p.proname, l.lanname, p.prosrc, p.provolatile,
                  pg_catalog.octet_length(p.prosrc) AS source_bytes,
                  {sql_body_bytes} AS tree_bytes,
                  pg_catalog.sum(pg_catalog.octet_length(p.prosrc))

@@ -1,11 +1,11 @@
-//! Whether the body of a function may leave something behind on the connection that runs it.
+//! Whether the body of a function, or a DO block, may leave something behind on the connection that runs it.
 
 use super::state_words::{is_word_byte, kept_by, words};
 
 /// Whether a body in SQL or PL/pgSQL, in comments and literals too, names something that keeps state. Calls of other
 /// functions are not followed here.
-pub(in crate::schema) fn keeps_state(source: &str) -> bool {
-    let source = source.as_bytes();
+#[must_use]
+pub fn keeps_state(source: &[u8]) -> bool {
     words(source).any(|word| kept_by(word).is_some() || is_command(word)) || sets(source)
 }
 
@@ -15,6 +15,43 @@ fn is_command(word: &[u8]) -> bool {
     COMMANDS
         .iter()
         .any(|command| word.eq_ignore_ascii_case(command))
+}
+
+/// Whether the word behind a DO can be that of a block, rather than of an INSERT's conflict or of a rule.
+#[must_use]
+pub fn begins_block(word: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 4] = [b"nothing", b"update", b"instead", b"also"];
+    !OTHERS.iter().any(|other| word.eq_ignore_ascii_case(other))
+}
+
+/// Whether a DO block in this text may leave something behind: by its body, as that of a function, or because the body
+/// is not to be seen as such.
+#[must_use]
+pub fn block_keeps_state(sql: &[u8]) -> bool {
+    let mut words_of_sql = words(sql);
+    while let Some(word) = words_of_sql.next() {
+        let in_other_language = |word: Option<&[u8]>| {
+            word.is_none_or(|language| !language.eq_ignore_ascii_case(b"plpgsql"))
+        };
+        if word.eq_ignore_ascii_case(b"language") && in_other_language(words_of_sql.next()) {
+            return true;
+        }
+        if !word.eq_ignore_ascii_case(b"do") {
+            continue;
+        }
+        let mut body = words_of_sql.next();
+        if body.is_some_and(|word| word.eq_ignore_ascii_case(b"language")) {
+            if in_other_language(words_of_sql.next()) {
+                return true;
+            }
+            body = words_of_sql.next();
+        }
+        // In a literal that is not dollar-quoted, no SET would be found.
+        if body.is_some_and(|body| begins_block(body) && !body.starts_with(b"$")) {
+            return true;
+        }
+    }
+    keeps_state(sql)
 }
 
 /// Whether there is a SET that is not an UPDATE's, nor one whose effect ends with the transaction.
@@ -146,7 +183,7 @@ mod tests {
             "select 'listen'",
             "alter table t set (fillfactor = 50)",
         ] {
-            assert!(keeps_state(source), "{source}");
+            assert!(keeps_state(source.as_bytes()), "{source}");
         }
         for source in [
             "",
@@ -163,14 +200,42 @@ mod tests {
             "select settings from reset_set",
             "select 'it''s', \"set\" from t",
         ] {
-            assert!(!keeps_state(source), "{source}");
+            assert!(!keeps_state(source.as_bytes()), "{source}");
         }
+    }
+
+    #[test]
+    fn a_block_is_known_by_its_body() {
+        for harmless in [
+            "do $$ begin perform 1; end $$",
+            "DO LANGUAGE plpgsql $body$ begin update t set a = 1; end $body$",
+            "do $$ begin insert into t values (1) on conflict do nothing; end $$ language plpgsql",
+            "do $$ declare x int; begin set local work_mem = '1MB'; end $$",
+        ] {
+            assert!(!block_keeps_state(harmless.as_bytes()), "{harmless}");
+        }
+        for keeping in [
+            "do $$ begin set work_mem = '1MB'; end $$",
+            "do $$ begin execute 'x'; end $$",
+            "do $$ begin perform set_config('a.b', 'c', false); end $$",
+            "do 'begin set work_mem = ''1MB''; end'",
+            "do E'begin set role x; end'",
+            "do language plpgsql 'begin set role x; end'",
+            "do language plperl $$ 1 $$",
+            "do $$ 1 $$ language plpython3u",
+            "do $$ begin perform 1; end $$; do 'begin set role x; end'",
+            "do language",
+        ] {
+            assert!(block_keeps_state(keeping.as_bytes()), "{keeping}");
+        }
+        assert!(begins_block(b"language") && begins_block(b"$$"));
+        assert!(!begins_block(b"NOTHING") && !begins_block(b"update"));
     }
 
     #[test]
     fn any_text_comes_to_an_end() {
         for source in ["'", "\"", "/*", "--", "E'\\", "e'", "/* /* */", "set", "$"] {
-            keeps_state(source);
+            let _ = keeps_state(source.as_bytes());
         }
     }
 }

@@ -44,6 +44,15 @@ impl Keepers {
         keepers
     }
 
+    /// Anything may be a keeper, as long as nobody has looked.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            behind_every_statement: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -102,20 +111,54 @@ pub(in crate::schema) struct Code {
     pub(in crate::schema) language: String,
     /// `None` when it is too long to be looked at.
     pub(in crate::schema) source: Option<String>,
+    /// What is not volatile promises to change nothing.
+    pub(in crate::schema) is_volatile: bool,
+    /// The extension that it belongs to.
+    pub(in crate::schema) extension: Option<String>,
 }
 
+/// Extensions whose functions in C keep something of their own for a session: variables, roles, buffers, handles,
+/// hypothetical indexes, what a profiler collects.
+///
+/// # Source
+/// The extensions' own manuals.
+const KEEPING_EXTENSIONS: [&str; 9] = [
+    "dblink",
+    "hypopg",
+    "orafce",
+    "pg_background",
+    "pg_variables",
+    "pldbgapi",
+    "plprofiler",
+    "session_variable",
+    "set_user",
+];
+
 impl Code {
-    /// Whether it keeps something by itself. C is trusted: what extensions do in it they do for the transaction,
-    /// dblink apart.
+    /// Whether it keeps something by itself. C is trusted where it comes with an extension: what those do in it they
+    /// do for the transaction, some apart.
     pub(in crate::schema) fn is_keeper(&self) -> bool {
         if kept_by(self.name.as_bytes()).is_some() {
             return true;
         }
         match (self.language.as_str(), &self.source) {
-            ("c" | "internal", _) => false,
-            ("sql" | "plpgsql", Some(source)) => keeps_state(source),
+            ("internal", _) => false,
+            ("c", _) => self.is_volatile && !self.is_trusted(),
+            ("sql" | "plpgsql", Some(source)) => keeps_state(source.as_bytes()),
             _ => true,
         }
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.extension
+            .as_deref()
+            .is_some_and(|name| !KEEPING_EXTENSIONS.contains(&name))
+    }
+
+    /// A keeper for nothing but its language. An operator or a cast is trusted even so: what it is made of computes,
+    /// and looking for it in every statement would keep everybody apart.
+    fn is_machine_code(&self) -> bool {
+        self.language == "c" && kept_by(self.name.as_bytes()).is_none()
     }
 }
 
@@ -141,6 +184,11 @@ pub(in crate::schema) fn find(codes: &[Code], calls: &[Call]) -> Keepers {
         callers.entry(call.called).or_default().push(call.caller);
     }
     let mentions = mentions(codes, &names);
+    let machine_codes: HashSet<Object> = codes
+        .iter()
+        .filter(|code| code.is_machine_code())
+        .map(|code| (Kind::Function, code.oid))
+        .collect();
 
     let mut pending: Vec<Object> = codes
         .iter()
@@ -155,7 +203,8 @@ pub(in crate::schema) fn find(codes: &[Code], calls: &[Call]) -> Keepers {
             .and_then(|name| mentions.get(&word_of(name)?));
         let called_by = callers.get(&object);
         for caller in mentioned_in.into_iter().chain(called_by).flatten() {
-            if found.insert(*caller) {
+            let is_trusted = caller.0 == Kind::Nameless && machine_codes.contains(&object);
+            if !is_trusted && found.insert(*caller) {
                 pending.push(*caller);
             }
         }
@@ -202,6 +251,8 @@ mod tests {
             name: name.to_owned(),
             language: "plpgsql".to_owned(),
             source: Some(source.to_owned()),
+            is_volatile: true,
+            extension: None,
         }
     }
 
@@ -274,7 +325,28 @@ mod tests {
     }
 
     #[test]
-    fn a_language_that_cannot_be_read_keeps_and_c_does_not() {
+    fn c_is_trusted_where_it_comes_with_an_extension_that_keeps_nothing() {
+        let in_c = |is_volatile: bool, extension: Option<&str>| {
+            let mut code = code(1, "f", "f");
+            code.language = "c".to_owned();
+            code.is_volatile = is_volatile;
+            code.extension = extension.map(str::to_owned);
+            code
+        };
+        assert!(in_c(true, None).is_keeper());
+        assert!(in_c(true, Some("pg_variables")).is_keeper());
+        assert!(!in_c(true, Some("pgcrypto")).is_keeper());
+        assert!(!in_c(false, None).is_keeper());
+
+        let calls = [
+            call((Kind::Nameless, 10), "", (Kind::Function, 1)),
+            call((Kind::Relation, 11), "t", (Kind::Function, 1)),
+        ];
+        check(&[in_c(true, None)], &calls, &["f", "t"]);
+    }
+
+    #[test]
+    fn a_language_that_cannot_be_read_keeps() {
         let language = |name: &str, language: &str, source: Option<&str>| {
             let mut code = code(1, name, "");
             code.language = language.to_owned();
@@ -283,8 +355,8 @@ mod tests {
         };
         assert!(language("f", "plpython3u", Some("pass")));
         assert!(language("f", "sql", None));
+        assert!(language("f", "plperl", Some("return 1")));
         assert!(language("dblink_exec", "c", None));
-        assert!(!language("f", "c", Some("f")));
         assert!(!language("f", "internal", None));
         assert!(!language("f", "sql", Some("select 1")));
     }

@@ -12,7 +12,7 @@ pub mod fingerprint;
 mod freshness;
 pub mod keeper_book;
 mod keeper_catalog;
-mod keeper_source;
+pub mod keeper_source;
 pub mod keepers;
 mod queries;
 pub mod quote;

@@ -12,17 +12,27 @@ pub enum Kept {
     AdvisoryLock,
     /// A cursor WITH HOLD.
     Hold,
-    /// `currval` and `lastval` speak of the session's own past.
+    /// What `currval` and `lastval` speak of.
     Sequence,
+    /// `currval` or `lastval` itself.
+    SequenceRead,
+    /// The seed of `random()`, which nothing takes back.
+    Seed,
+    /// Statistics that the backend has yet to hand in.
+    Statistics,
     /// Whatever code does that is not to be seen.
     Code,
 }
 
 /// What is left behind by what a word names; `None` for most words.
 ///
+/// Temporary replication slots, a replication origin and a backup belong to the backend that made them, and so do
+/// dblink's connections.
+///
 /// # Source
-/// PostgreSQL manual: "System Administration Functions" (set_config, advisory locks), "Sequence Manipulation
-/// Functions", "Random Functions" (setseed), "CREATE TABLE" (TEMP), "DECLARE" (WITH HOLD), and dblink's own chapter.
+/// PostgreSQL manual: "System Administration Functions" (set_config, advisory locks, backups, replication), "Sequence
+/// Manipulation Functions", "Random Functions" (setseed), "Statistics Functions", "CREATE TABLE" (TEMP), "DECLARE"
+/// (WITH HOLD), and the chapters of dblink and pg_trgm (set_limit).
 #[must_use]
 pub fn kept_by(word: &[u8]) -> Option<Kept> {
     let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
@@ -37,11 +47,23 @@ pub fn kept_by(word: &[u8]) -> Option<Kept> {
             Some(Kept::AdvisoryLock)
         }
         b'h' if is("hold") => Some(Kept::Hold),
-        b's' if is("set_config") || is("setseed") => Some(Kept::Setting),
+        b'p' if is("pg_stat_force_next_flush") => Some(Kept::Statistics),
+        b'p' if begins("pg_create_logical_rep")
+            || begins("pg_create_physical_rep")
+            || begins("pg_copy_logical_rep")
+            || begins("pg_copy_physical_rep")
+            || begins("pg_replication_origin_session")
+            || is("pg_backup_start")
+            || is("pg_start_backup") =>
+        {
+            Some(Kept::Code)
+        }
+        b's' if is("set_config") || is("set_limit") => Some(Kept::Setting),
+        b's' if is("setseed") => Some(Kept::Seed),
         b's' if is("setval") => Some(Kept::Sequence),
         b'n' if is("nextval") => Some(Kept::Sequence),
-        b'c' if is("currval") => Some(Kept::Sequence),
-        b'l' if is("lastval") => Some(Kept::Sequence),
+        b'c' if is("currval") => Some(Kept::SequenceRead),
+        b'l' if is("lastval") => Some(Kept::SequenceRead),
         b'd' if begins("dblink") => Some(Kept::Code),
         _ => None,
     }

@@ -119,8 +119,10 @@ impl Session {
                         .as_ref()
                         .is_none_or(|lease| lease.exchange.is_empty());
                     self.made.end(is_last, &self.watch);
-                    let unfounded = self.pins.ready();
-                    self.marks.remove(unfounded);
+                    if is_last {
+                        let unfounded = self.pins.ready();
+                        self.marks.remove(unfounded.with(Marks::SAYS_SEED));
+                    }
                 }
                 if self.status == b'I' && std::mem::take(&mut self.defaults_changed) {
                     self.pool.look_anew();
@@ -142,6 +144,9 @@ impl Session {
                 self.text_settings_in_doubt |=
                     matches!(command_tag, b"SET" | b"RESET" | b"DISCARD ALL");
                 self.marks.add(Marks::of_command_tag(command_tag));
+                if command_tag == b"SET" && self.marks.contains(Marks::SAYS_SEED) {
+                    self.marks.add(Marks::SEED);
+                }
                 self.schema_changed |= changes_schema(command_tag);
                 self.defaults_changed |= changes_defaults(command_tag);
                 self.marks.add(self.made.command(command_tag, self.marks));
@@ -149,6 +154,7 @@ impl Session {
                 self.pins.command(command_tag, self.marks, is_last);
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
+                    b"DISCARD SEQUENCES" => self.sequences_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),
                     b"DEALLOCATE" => {
                         if let Some(name) = self.deallocating.take() {
@@ -247,11 +253,12 @@ impl Session {
     /// DISCARD ALL was carried out: the session is as new.
     fn everything_discarded(&mut self) {
         self.everything_deallocated();
+        self.sequences_discarded();
         self.application_name_unknown();
         self.ask_state.settings.reset_all();
         // Something sent behind it may have left its mark already.
         if self.nothing_was_sent_behind() && !self.marks.contains(Marks::SESSION_MODE) {
-            self.unpin();
+            self.discarded_all();
         }
     }
 
@@ -260,6 +267,12 @@ impl Session {
         self.server
             .as_ref()
             .is_some_and(|lease| lease.exchange.len() <= 1)
+    }
+
+    fn sequences_discarded(&mut self) {
+        if let Some(lease) = &mut self.server {
+            lease.past.forget_others();
+        }
     }
 
     fn everything_deallocated(&mut self) {

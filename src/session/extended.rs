@@ -27,7 +27,7 @@ impl Session {
         self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
         if name.is_empty() {
             self.unnamed.remember(body, marks);
-            self.marks.add(marks);
+            self.marks.add(marks.unless_run());
             self.from_client.pass(header.frame_bytes);
             if let Some(lease) = &mut self.server {
                 lease.unnamed_owner = self.unnamed.mark;
@@ -51,7 +51,7 @@ impl Session {
     /// Carries out a Parse of these contents under this name; the client's frame is gone already.
     pub(super) fn prepare_as(&mut self, name: Box<[u8]>, body: &[u8], marks: Marks) {
         self.in_batch = true;
-        self.marks.add(marks);
+        self.marks.add(marks.unless_run());
         if self.server.is_none() {
             return;
         }
@@ -160,6 +160,7 @@ impl Session {
             if self.must_wait_for_status(marks) {
                 return Step::Wait;
             }
+            self.before_sequences(marks);
             match self.bring_unnamed() {
                 Brought::Here(_) => {}
                 Brought::Wait => return Step::Wait,
@@ -182,6 +183,7 @@ impl Session {
         if self.must_wait_for_status(marks) {
             return Step::Wait;
         }
+        self.before_sequences(marks);
         self.marks.add(marks);
         self.note_forgetting(marks);
         self.close_old();

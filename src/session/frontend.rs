@@ -15,6 +15,15 @@ use crate::wire::message;
 /// A Query or Parse longer than this passes unread, and its connection stays with its session.
 const EXAMINED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// The functions that drivers call without SQL, those of large objects: what they open ends with the transaction.
+///
+/// # Source
+/// `src/include/catalog/pg_proc.dat`: lo_create, lo_open, lo_close, loread, lowrite, lo_lseek, lo_creat, lo_tell,
+/// lo_unlink, lo_truncate, lo_lseek64, lo_tell64, lo_truncate64.
+const LARGE_OBJECT_FUNCTIONS: [u32; 13] = [
+    715, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172,
+];
+
 impl Session {
     /// Looks at what has come from the client; what need not wait may go when this returns `None`.
     pub(super) fn scan_client(&mut self) -> Option<Turn> {
@@ -149,6 +158,9 @@ impl Session {
                     };
                 }
                 if self.server.is_none() {
+                    self.wants_new_connection = marks.contains(Marks::LIBRARY)
+                        && self.stays.count == 0
+                        && self.shared.pool_mode == PoolMode::Auto;
                     return Step::Leave(Turn::NeedServer);
                 }
                 if self.must_wait_for_names(header) {
@@ -217,8 +229,14 @@ impl Session {
                 Step::Next
             }
             tag::FUNCTION_CALL => {
-                // What the function does is not to be seen.
-                self.marks.add(Marks::CODE);
+                let function = self.called_function();
+                if function.is_none() && !whole {
+                    return Step::More(header.frame_bytes.min(HEADER_BYTES + 4));
+                }
+                if !function.is_some_and(|oid| LARGE_OBJECT_FUNCTIONS.contains(&oid)) {
+                    // What the function does is not to be seen.
+                    self.marks.add(Marks::CODE);
+                }
                 self.forward(header, Sent::Query);
                 self.in_batch = false;
                 Step::Next
@@ -238,6 +256,7 @@ impl Session {
 
     /// Brings the connection to where the statement at the front expects it.
     fn before_statement(&mut self, header: Header, marks: Marks, deallocate: Option<&Deallocate>) {
+        self.before_sequences(marks);
         let Some(lease) = &self.server else {
             return;
         };
@@ -269,6 +288,12 @@ impl Session {
         {
             self.use_own_names(header.tag == tag::QUERY && !self.in_batch);
         }
+    }
+
+    /// The function that the FunctionCall at the front calls; `None` while that has not arrived.
+    fn called_function(&self) -> Option<u32> {
+        let body = self.from_client.unscanned().get(HEADER_BYTES..)?;
+        body.first_chunk().map(|oid| u32::from_be_bytes(*oid))
     }
 
     /// Passes a frame as it is.

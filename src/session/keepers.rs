@@ -50,7 +50,7 @@ impl KeeperWatch {
         false
     }
 
-    /// Waits, for about a second at most, until the keepers were read again.
+    /// Waits, for some seconds at most, until the keepers were read again.
     pub(super) async fn settle(&mut self) {
         if let Some(book) = &self.book {
             (self.version, self.keepers) = book.settle().await;

@@ -21,16 +21,30 @@ const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection may take to forget its last client before it is closed instead.
 const RESET_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many connections are closed at most for the sake of one that nobody has used.
+const REPLACED_MAX: u32 = 64;
+
 impl Session {
     /// Waits for a connection and makes it the session's.
     pub(super) async fn take_lease(&mut self) -> Result<(), LeaseFailure> {
         self.ticket().clear_cancel();
-        let lease = match self.seat.unpark() {
+        let mut lease = match self.seat.unpark() {
             Some(lease) => lease,
             None => self.wait_for_lease().await?,
         };
+        if std::mem::take(&mut self.wants_new_connection) {
+            for _ in 0..REPLACED_MAX {
+                if !lease.past.is_used() {
+                    break;
+                }
+                // It makes room for a new one.
+                lease.close();
+                lease = self.wait_for_lease().await?;
+            }
+        }
         self.ticket().runs_on(self.pool.address(), &lease);
         self.server = Some(lease);
+        self.begin_stay();
         self.replay_application_name();
         if self.shared.pool_mode == PoolMode::Session {
             self.marks.add(Marks::SESSION_MODE);
@@ -118,7 +132,14 @@ impl Session {
             && !self.to_client.is_mid_frame()
             && self.to_client.unscanned().is_empty();
         let ticket = self.ticket().clone();
-        if idle {
+        let is_spoilt = lease.is_spoilt() || self.marks.contains(Marks::SPOILS);
+        let end = if idle && !is_spoilt {
+            "reset"
+        } else {
+            "closed"
+        };
+        self.shared.metrics.leases_ended.inc(end);
+        if idle && !is_spoilt {
             tokio::spawn(reset(lease, ticket, self.pool.clone()));
         } else if !lease.exchange.is_empty() {
             // The client died without a Terminate, for which it would have been served to the end. The server would
@@ -128,7 +149,8 @@ impl Session {
                 drop(lease);
             });
         }
-        // An open transaction with nothing running is rolled back by closing the connection.
+        // An open transaction with nothing running is rolled back by closing the connection, and what DISCARD ALL
+        // would leave as it is goes with it.
     }
 
     /// Resolves when the client has closed its connection; never while it merely sends more.
@@ -145,11 +167,12 @@ pub(super) enum LeaseFailure {
     Gone(Gone),
 }
 
-/// Makes a connection forget its client: what DISCARD ALL does not clear is not session state.
+/// Makes a connection forget its client, of which nothing is left but what DISCARD ALL takes away.
 async fn reset(mut lease: Lease, ticket: Arc<Ticket>, pool: Arc<Pool>) {
     let forgotten = timeout(RESET_TIMEOUT, discard_all(&mut lease)).await;
     if matches!(forgotten, Ok(Ok(()))) {
         lease.forget_all();
+        lease.past.forget();
         lease.application_name = Some(lease.application_name_default.clone());
         lease.mark_clean();
         if let Some(lease) = ticket.leave(lease) {

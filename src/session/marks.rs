@@ -39,7 +39,7 @@ impl Marks {
     pub(super) const LISTEN: Self = Self(1 << 5);
     /// PREPARE in SQL.
     pub(super) const PREPARE: Self = Self(1 << 6);
-    /// LOAD, a DO block, CALL, or a function that can keep anything.
+    /// A DO block or a function that can keep anything.
     pub(super) const CODE: Self = Self(1 << 7);
     /// A temporary object.
     pub(super) const TEMPORARY: Self = Self(1 << 8);
@@ -60,7 +60,28 @@ impl Marks {
     /// A prepared statement holds a value that it could not be given anywhere else.
     pub(super) const FROZEN: Self = Self(1 << 28);
 
-    const STATE: Self = Self(0x3ff0 | Self::FROZEN.0);
+    /// A library, or a setting that one may take for its own when it is loaded.
+    pub(super) const LIBRARY: Self = Self(1 << 23);
+    /// The seed of `random()`.
+    pub(super) const SEED: Self = Self(1 << 24);
+    /// Statistics that the backend has yet to hand in.
+    pub(super) const STATISTICS: Self = Self(1 << 25);
+    /// The text speaks of the setting `seed`, or of something else of that name.
+    pub(super) const SAYS_SEED: Self = Self(1 << 26);
+    /// The text may advance a sequence without naming it.
+    pub(super) const INSERTS: Self = Self(1 << 30);
+    /// The text asks what a sequence last gave to the session.
+    pub(super) const READS_SEQUENCE: Self = Self(1 << 29);
+
+    const STATE: Self =
+        Self(0x3ff0 | Self::FROZEN.0 | Self::LIBRARY.0 | Self::SEED.0 | Self::STATISTICS.0);
+
+    /// What DISCARD ALL leaves as it is.
+    pub(super) const OUTLIVES_DISCARD: Self = Self(Self::LIBRARY.0 | Self::SEED.0);
+    /// What DISCARD ALL may leave as it is: nobody else is to have the connection. A temporary schema stays where its
+    /// tables went, and what code has done nobody knows.
+    pub(super) const SPOILS: Self =
+        Self(Self::OUTLIVES_DISCARD.0 | Self::CODE.0 | Self::UNSEEN.0 | Self::TEMPORARY.0);
 
     /// Kinds of state that the server can be asked about.
     pub(super) const VISIBLE: Self = Self(
@@ -111,6 +132,11 @@ impl Marks {
         ))
     }
 
+    /// What a statement's text says before it runs, and leaves nothing yet.
+    pub(super) const fn unless_run(self) -> Self {
+        self.without(Self::STATE)
+    }
+
     /// Something may be left on the connection that is this session's alone.
     pub(super) const fn keeps_state(self) -> bool {
         self.contains(Self::STATE)
@@ -118,7 +144,7 @@ impl Marks {
 
     /// The metric labels of what ties a connection to its session.
     pub(super) fn causes(self) -> impl Iterator<Item = &'static str> {
-        const CAUSES: [(Marks, &str); 11] = [
+        const CAUSES: [(Marks, &str); 14] = [
             (Marks::SESSION_MODE, "session_mode"),
             (Marks::SET, "set"),
             (Marks::LISTEN, "listen"),
@@ -130,6 +156,9 @@ impl Marks {
             (Marks::SEQUENCE, "sequence"),
             (Marks::UNSEEN, "long_statement"),
             (Marks::FROZEN, "frozen_literal"),
+            (Marks::LIBRARY, "library"),
+            (Marks::SEED, "random_seed"),
+            (Marks::STATISTICS, "statistics"),
         ];
         CAUSES
             .into_iter()
@@ -156,7 +185,7 @@ impl Marks {
             b"SET" => Self::SET,
             b"LISTEN" => Self::LISTEN,
             b"PREPARE" => Self::PREPARE,
-            b"DO" | b"CALL" | b"LOAD" => Self::CODE,
+            b"LOAD" => Self::LIBRARY,
             _ => Self::default(),
         }
     }
@@ -168,12 +197,17 @@ mod tests {
 
     #[test]
     fn tags_that_leave_something_behind_are_told_from_those_that_do_not() {
-        for tag in ["SET", "LISTEN", "PREPARE", "DO", "CALL", "LOAD"] {
+        for tag in ["SET", "LISTEN", "PREPARE", "LOAD"] {
             assert!(Marks::of_command_tag(tag.as_bytes()).keeps_state(), "{tag}");
         }
         for tag in [
             "SELECT 1",
             "SET CONSTRAINTS",
+            "PREPARE TRANSACTION",
+            "COMMIT PREPARED",
+            "NOTIFY",
+            "DO",
+            "CALL",
             "BEGIN",
             "INSERT 0 1",
             "DISCARD ALL",

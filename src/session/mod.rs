@@ -19,6 +19,7 @@ mod lease;
 mod marks;
 mod pins;
 mod prepare;
+mod sequences;
 mod statements;
 mod text_settings;
 mod words;

@@ -6,6 +6,8 @@
 use super::inquiry::{Rows, Unknown};
 use super::marks::Marks;
 use super::serve::Session;
+use crate::observe::metrics::Held;
+use crate::pool::settings::PoolMode;
 
 /// After so many questions in a row that unpinned nothing, hints are passed over, twice as many each time.
 const FRUITLESS_MAX: u32 = 4;
@@ -30,6 +32,8 @@ pub(super) struct Pins {
     fruitless: u32,
     /// Hints that are yet to be passed over.
     to_pass_over: u32,
+    /// Counts the connection among the pinned ones.
+    counted: Option<Held>,
 }
 
 impl Pins {
@@ -114,6 +118,24 @@ impl Pins {
 }
 
 impl Session {
+    /// DISCARD ALL was carried out, and nothing was sent behind it.
+    pub(super) fn discarded_all(&mut self) {
+        let marks = self.marks;
+        self.unpin();
+        if self.shared.pool_mode == PoolMode::Transaction {
+            return;
+        }
+        if marks.contains(Marks::OUTLIVES_DISCARD) {
+            self.marks = marks.and(Marks::OUTLIVES_DISCARD);
+            self.pins.told = self.marks;
+            self.hold();
+        } else if marks.contains(Marks::SPOILS)
+            && let Some(lease) = &mut self.server
+        {
+            lease.spoil();
+        }
+    }
+
     /// The end of a transaction whose marks say that it may have left something: finds out whether it has, where that
     /// is in doubt, and pins the connection or lets it go.
     pub(super) async fn settle_pins(&mut self) {
@@ -149,6 +171,12 @@ impl Session {
                 "server connection pinned"
             );
         }
+        self.hold();
+    }
+
+    fn hold(&mut self) {
+        let gauge = &self.shared.metrics.pinned_connections;
+        self.pins.counted.get_or_insert_with(|| Held::new(gauge));
         self.pinned = true;
     }
 

@@ -17,6 +17,7 @@ use super::lease::LeaseFailure;
 use super::marks::Marks;
 use super::pins::Pins;
 use super::prepare::Preparing;
+use super::sequences::Stays;
 use super::statements::Unnamed;
 use super::text_settings::Reported;
 use crate::access::directory::Directory;
@@ -86,6 +87,10 @@ pub struct Session {
     pub(super) pinned: bool,
     /// What the marks are worth.
     pub(super) pins: Pins,
+    /// Where the session has been.
+    pub(super) stays: Stays,
+    /// The next connection has to be one that nobody has used before.
+    pub(super) wants_new_connection: bool,
     /// Bytes of the frame that must be seen whole before the client's, or the server's, next can be dealt with.
     pub(super) client_frame_wanted: usize,
     /// The frame at the front has to wait until the server has answered all before it.
@@ -186,6 +191,8 @@ impl Session {
             marks: Marks::default(),
             pinned: false,
             pins: Pins::default(),
+            stays: Stays::new(),
+            wants_new_connection: false,
             client_frame_wanted: 0,
             waiting_for_answers: false,
             server_frame_wanted: 0,

@@ -4,8 +4,9 @@
 //! costs a little sharing (or, for `ask`, a closer look) and a miss would be a defect.
 
 use super::marks::Marks;
+use crate::schema::keeper_source::{begins_block, block_keeps_state};
 use crate::schema::keepers::Keepers;
-use crate::schema::state_words::{Kept, is_word_byte, kept_by};
+use crate::schema::state_words::{Kept, is_word_byte, kept_by, words};
 
 /// Marks of the words in `sql`, in any encoding that keeps ASCII letters where they are; the keepers' names are among
 /// the words looked for, where the database has any.
@@ -16,6 +17,7 @@ pub(super) fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
     }
     let mut first = true;
     let mut last: &[u8] = b"";
+    let mut holds_block = false;
     let mut at = 0;
     while at < sql.len() {
         let class = CLASS[sql[at] as usize];
@@ -27,6 +29,17 @@ pub(super) fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
         while at < sql.len() && CLASS[sql[at] as usize] & WORD != 0 {
             at += 1;
         }
+        if last.len() == 7
+            && last.eq_ignore_ascii_case(b"prepare")
+            && !sql[start..at].eq_ignore_ascii_case(b"transaction")
+        {
+            marks.add(Marks::NAMES_STATEMENT);
+        }
+        if sql.get(at) == Some(&b'.') && is_library_setting(last, &sql[start..at]) {
+            marks.add(Marks::LIBRARY);
+        }
+        holds_block |=
+            last.len() == 2 && last.eq_ignore_ascii_case(b"do") && begins_block(&sql[start..at]);
         if class & CANDIDATE != 0 {
             let found = word(&sql[start..at]);
             if !found.contains(Marks::RESET_ALL) || last.eq_ignore_ascii_case(b"reset") {
@@ -48,7 +61,24 @@ pub(super) fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
             }
         }
     }
+    if holds_block && block_keeps_state(sql) {
+        marks.add(Marks::CODE);
+    }
+    if marks.contains(Marks::SAYS_SEED)
+        && words(sql).any(|word| word.eq_ignore_ascii_case(b"set_config"))
+    {
+        marks.add(Marks::SEED);
+    }
     marks
+}
+
+/// Whether a name behind this word, with a dot behind it, is that of settings that a library claims when it is loaded:
+/// what SET does with one depends on what the backend has run before.
+fn is_library_setting(before: &[u8], prefix: &[u8]) -> bool {
+    const LIBRARIES: [&[u8]; 4] = [b"auto_explain", b"plperl", b"plpgsql", b"pltcl"];
+    let is_one_of =
+        |words: &[&[u8]], word: &[u8]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    is_one_of(&[b"set", b"session", b"local"], before) && is_one_of(&LIBRARIES, prefix)
 }
 
 /// A byte that words are made of.
@@ -66,7 +96,7 @@ static CLASS: [u8; 256] = {
         }
         if matches!(
             c.to_ascii_lowercase(),
-            b'a' | b't' | b'p' | b'h' | b's' | b'n' | b'c' | b'l' | b'd' | b'e'
+            b'a' | b't' | b'p' | b'h' | b's' | b'n' | b'c' | b'l' | b'd' | b'e' | b'i' | b'm'
         ) {
             class[byte] |= CANDIDATE;
         }
@@ -84,7 +114,11 @@ fn word(word: &[u8]) -> Marks {
         b'd' if is("deallocate") => Marks::NAMES_STATEMENT.with(Marks::FORGETS_STATEMENTS),
         b'd' if is("discard") => Marks::FORGETS_STATEMENTS,
         b'e' if is("execute") => Marks::NAMES_STATEMENT,
-        b'p' if is("prepare") => Marks::NAMES_STATEMENT,
+        b'i' if is("insert") => Marks::INSERTS,
+        b'm' if is("merge") => Marks::INSERTS,
+        b'c' if is("copy") => Marks::INSERTS,
+        b's' if is("seed") => Marks::SAYS_SEED,
+        b'i' | b'm' => Marks::default(),
         b'p' if begins_with(word, "pg_advisory_unlock") => Marks::UNLOCKS,
         b'p' if is("pg_prepared_statements") || is("pg_prepared_statement") => {
             Marks::SHOWS_STATEMENTS
@@ -95,7 +129,10 @@ fn word(word: &[u8]) -> Marks {
             Some(Kept::Temporary) => Marks::TEMPORARY,
             Some(Kept::AdvisoryLock) => Marks::ADVISORY_LOCK,
             Some(Kept::Hold) => Marks::HOLD,
-            Some(Kept::Sequence) => Marks::SEQUENCE,
+            Some(Kept::Sequence) => Marks::SEQUENCE.with(Marks::INSERTS),
+            Some(Kept::SequenceRead) => Marks::SEQUENCE.with(Marks::READS_SEQUENCE),
+            Some(Kept::Seed) => Marks::SEED,
+            Some(Kept::Statistics) => Marks::STATISTICS,
             Some(Kept::Code) => Marks::CODE,
         },
     }
@@ -178,12 +215,38 @@ mod tests {
         );
         check("select pg_Advisory_unlock_all()", Marks::UNLOCKS);
         check("select Set_Config('a','b',false)", Marks::SET);
-        check("select nextval('s')", Marks::SEQUENCE);
+        check("select nextval('s')", Marks::SEQUENCE.with(Marks::INSERTS));
+        check(
+            "select LASTVAL()",
+            Marks::SEQUENCE.with(Marks::READS_SEQUENCE),
+        );
+        check("Insert into t values (1)", Marks::INSERTS);
+        check("select setseed(0.5)", Marks::SEED);
+        check("select pg_stat_force_next_flush()", Marks::STATISTICS);
+        check("do $$ begin perform 1; end $$", Marks::default());
+        check(
+            "do $$ begin execute 'x'; end $$",
+            Marks::CODE.with(Marks::NAMES_STATEMENT),
+        );
+        check("do 'begin set role x; end'", Marks::CODE);
+        check("on conflict do update set role = 1", Marks::default());
         check("declare c cursor with hold for select 1", Marks::HOLD);
         check("reset  ALL", Marks::RESET_ALL);
         check("select all x", Marks::default());
         check("EXECUTE p", Marks::NAMES_STATEMENT);
         check("table pg_prepared_statements", Marks::SHOWS_STATEMENTS);
+        check("Prepare p as select 1", Marks::NAMES_STATEMENT);
+        check("PREPARE TRANSACTION 'x'", Marks::default());
+        check("set PLpgsql.extra_errors = 'all'", Marks::LIBRARY);
+        check(
+            "set session auto_explain.log_nested_statements = on",
+            Marks::LIBRARY,
+        );
+        check("select plpgsql.x from plpgsql", Marks::default());
+        check(
+            "select set_config('seed', '0.5', false)",
+            Marks::SET.with(Marks::SAYS_SEED).with(Marks::SEED),
+        );
         check("discard all", Marks::FORGETS_STATEMENTS);
         check(
             "deallocate prepare p",

@@ -1,6 +1,10 @@
 //! What ties a server connection to its session, and what lets it go again. Most tests have a pool of one connection
 //! and two clients: the second one waits for as long as the first one is pinned.
 
+mod causes;
+mod endings;
+mod notify;
+mod sequences;
 mod unpinning;
 
 use std::io::{Read as _, Write as _};
