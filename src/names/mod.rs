@@ -4,6 +4,7 @@
 //! a time span ([`duration`]).
 
 pub mod duration;
+pub mod raw;
 pub mod secret;
 
 use std::fmt;

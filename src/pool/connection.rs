@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use lru::LruCache;
 
+use super::cancel::CancelPoint;
 use super::statement::{Change, Statement};
 use crate::observe::metrics::Held;
 use crate::wire::exchange::Exchange;
-use crate::wire::server::ServerStream;
+use crate::wire::server::{Address, ServerStream};
 use crate::wire::stream::Stream;
 
 /// A logged-in server connection.
@@ -38,8 +39,7 @@ pub struct ServerConnection {
     pub past: Past,
     /// Room to put frames together in, kept for the next one.
     pub scratch: BytesMut,
-    process_id: i32,
-    secret_key: Bytes,
+    cancel_point: Arc<CancelPoint>,
     prepared: LruCache<u64, u32>,
     next_name: u32,
     clean: bool,
@@ -51,6 +51,7 @@ pub struct ServerConnection {
 
 impl ServerConnection {
     pub(super) fn new(
+        address: Address,
         server: ServerStream,
         prepared_max: usize,
         opened_at: u64,
@@ -72,8 +73,7 @@ impl ServerConnection {
             described_types: Vec::new(),
             past: Past::default(),
             scratch: BytesMut::new(),
-            process_id: server.process_id,
-            secret_key: server.secret_key,
+            cancel_point: CancelPoint::new(address, server.process_id, server.secret_key),
             prepared: LruCache::new(NonZeroUsize::new(prepared_max).unwrap_or(NonZeroUsize::MIN)),
             next_name: 0,
             clean: true,
@@ -87,13 +87,13 @@ impl ServerConnection {
     /// The backend's process id.
     #[must_use]
     pub fn process_id(&self) -> i32 {
-        self.process_id
+        self.cancel_point.process_id()
     }
 
-    /// The secret that a CancelRequest needs.
+    /// Where a cancel of what runs here must go.
     #[must_use]
-    pub fn secret_key(&self) -> &Bytes {
-        &self.secret_key
+    pub fn cancel_point(&self) -> &Arc<CancelPoint> {
+        &self.cancel_point
     }
 
     /// The server's name of a statement that is prepared here.

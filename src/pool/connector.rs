@@ -75,6 +75,7 @@ impl ServerConnector {
         };
         let counted = Held::new(&self.metrics.server_connections);
         Ok(ServerConnection::new(
+            self.address.clone(),
             server,
             self.prepared_max,
             greeting.opened_at,

@@ -8,8 +8,10 @@ pub mod control;
 pub mod endpoint;
 pub mod settings;
 
+pub mod cancel;
 pub mod connection;
 pub mod connector;
+pub mod dedicated;
 pub mod lease;
 pub mod registry;
 pub mod roster;

@@ -65,17 +65,35 @@ impl Pools {
         upstream_for(&self.upstreams, database)
     }
 
+    /// The upstream for physical replication, which is of a whole server: the one that serves the database named, or the
+    /// only one there is.
+    #[must_use]
+    pub fn upstream_for_replication(&self, database: &str) -> Option<&UpstreamSettings> {
+        match self.upstreams.as_slice() {
+            [only] => Some(only),
+            _ => self.upstream(database),
+        }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The pool of a caller whose StartupMessage carried these parameters; `None` when no upstream serves its
     /// database.
     #[must_use]
     pub fn pool(&self, caller: &Caller, startup: &[(String, String)]) -> Option<Arc<Pool>> {
+        let settings: Vec<_> = startup
+            .iter()
+            .filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()))
+            .cloned()
+            .collect();
+        // The order matters only between equal names, and a stable sort keeps that.
+        let mut startup_settings = settings.clone();
+        startup_settings.sort_by(|(one, _), (other, _)| one.cmp(other));
         let key = PoolKey {
             caller: caller.clone(),
-            startup_settings: startup
-                .iter()
-                .filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()))
-                .cloned()
-                .collect(),
+            startup_settings,
         };
         if let Some(pool) = self
             .pools
@@ -87,17 +105,28 @@ impl Pools {
         }
         let upstream = self.upstream(&caller.database)?;
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
-        // A pool that nobody uses and that has no connection left is only memory.
-        pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_empty());
+        pools.retain(is_used);
         let pool = pools
             .entry(key)
-            .or_insert_with_key(|key| Arc::new(self.open(upstream, key)));
+            .or_insert_with_key(|key| Arc::new(self.open(upstream, key, settings)));
         Some(pool.clone())
     }
 
-    fn open(&self, upstream: &UpstreamSettings, key: &PoolKey) -> Pool {
+    /// Forgets the pools that nobody uses.
+    pub fn sweep(&self) {
+        self.pools
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(is_used);
+    }
+
+    fn open(
+        &self,
+        upstream: &UpstreamSettings,
+        key: &PoolKey,
+        mut parameters: Vec<(String, String)>,
+    ) -> Pool {
         let endpoint = upstream.endpoint();
-        let mut parameters = key.startup_settings.clone();
         parameters.push(("user".to_owned(), key.caller.role.to_string()));
         parameters.push(("database".to_owned(), key.caller.database.to_string()));
         let connector = ServerConnector {
@@ -117,6 +146,11 @@ impl Pools {
             self.statements.clone(),
         )
     }
+}
+
+/// A pool that nobody uses and that has no connection left is only memory.
+fn is_used(_: &PoolKey, pool: &mut Arc<Pool>) -> bool {
+    Arc::strong_count(pool) > 1 || !pool.is_empty()
 }
 
 /// Where an endpoint's server listens.

@@ -4,17 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use subtle::ConstantTimeEq;
 
+use super::cancel::CancelPoint;
 use super::lease::Lease;
-use crate::wire::server::{self, Address};
-
-/// How long passing a cancel on to the server may take.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everybody who is connected.
 #[derive(Debug, Default)]
@@ -28,38 +23,51 @@ pub struct Roster {
 #[derive(Debug)]
 pub struct Ticket {
     process_id: i32,
-    secret_key: i32,
+    secret_key: SecretKey,
     signals: AtomicU8,
     waker: AtomicWaker,
-    running: Mutex<Running>,
+    /// The connection that the client's queries run on.
+    running: Mutex<Option<Arc<CancelPoint>>>,
 }
 
-/// Where a cancel must go, and what it holds up.
-#[derive(Debug, Default)]
-struct Running {
-    target: Option<Arc<CancelTarget>>,
-    /// The target is where the client's queries run now, and not only where they ran last.
-    is_now: bool,
-    /// Connections that cancels are on their way to, or have perhaps not reached yet.
-    flights: Vec<Flight>,
+/// The secret that a CancelRequest must carry.
+#[derive(Clone)]
+pub struct SecretKey {
+    bytes: [u8; Self::BYTES_MAX],
+    length: usize,
 }
 
-#[derive(Debug)]
-struct CancelTarget {
-    address: Address,
-    process_id: i32,
-    secret_key: Bytes,
+impl SecretKey {
+    /// Bytes of a key in protocol 3.0, which knows no other length.
+    pub const BYTES_3_0: usize = 4;
+
+    /// Bytes of a key from protocol 3.2 on.
+    ///
+    /// # Source
+    /// `MAX_CANCEL_KEY_LENGTH` in `src/include/storage/procsignal.h` of PostgreSQL 18.
+    pub const BYTES_MAX: usize = 32;
+
+    /// A random key of `length` bytes, [`Self::BYTES_MAX`] at most.
+    fn random(length: usize) -> Self {
+        let mut bytes = [0; Self::BYTES_MAX];
+        getrandom::fill(&mut bytes).expect("the system's random source is always there");
+        Self {
+            bytes,
+            length: length.min(Self::BYTES_MAX),
+        }
+    }
+
+    /// The key's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
-/// Cancels on their way to one connection.
-#[derive(Debug)]
-struct Flight {
-    process_id: i32,
-    count: u32,
-    /// Of one it was never heard that the server took it: it may hit the connection at any later time.
-    is_astray: bool,
-    /// The connection, once it was left: it goes to nobody until the server has taken the cancels.
-    held_up: Option<Lease>,
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretKey(***)")
+    }
 }
 
 const CANCEL: u8 = 1;
@@ -78,20 +86,19 @@ pub enum Dismissal {
 }
 
 impl Roster {
-    /// Enters a client under a process id and a secret of its own.
+    /// Enters a client under a process id and a secret of its own, of so many bytes.
     #[must_use]
-    pub fn enter(self: &Arc<Self>) -> Entry {
+    pub fn enter(self: &Arc<Self>, key_bytes: usize) -> Entry {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = loop {
-            let mut random = [0; 8];
+            let mut random = [0; 4];
             getrandom::fill(&mut random).expect("the system's random source is always there");
-            let [a, b, c, d, key @ ..] = random;
             // Positive, as the process ids of PostgreSQL are.
-            let process_id = i32::from_be_bytes([a & 0x7f, b, c, d]);
+            let process_id = i32::from_be_bytes(random) & i32::MAX;
             if process_id != 0 && !clients.contains_key(&process_id) {
                 break Arc::new(Ticket {
                     process_id,
-                    secret_key: i32::from_be_bytes(key),
+                    secret_key: SecretKey::random(key_bytes),
                     signals: AtomicU8::new(0),
                     waker: AtomicWaker::new(),
                     running: Mutex::default(),
@@ -117,7 +124,7 @@ impl Roster {
             .get(&process_id)
             .cloned();
         if let Some(ticket) = ticket
-            && bool::from(ticket.secret_key.to_be_bytes().ct_eq(secret_key))
+            && bool::from(ticket.secret_key.as_bytes().ct_eq(secret_key))
         {
             ticket.cancel().await;
         }
@@ -170,8 +177,8 @@ impl Ticket {
 
     /// The secret that a CancelRequest must carry.
     #[must_use]
-    pub fn secret_key(&self) -> i32 {
-        self.secret_key
+    pub fn secret_key(&self) -> &SecretKey {
+        &self.secret_key
     }
 
     /// Registers the task to wake on a signal, and says whether the client is to leave.
@@ -192,7 +199,7 @@ impl Ticket {
     pub async fn cancelled(&self) {
         std::future::poll_fn(|cx| {
             self.waker.register(cx.waker());
-            if self.signals.fetch_and(!CANCEL, Ordering::AcqRel) & CANCEL != 0 {
+            if self.take_cancel() {
                 std::task::Poll::Ready(())
             } else {
                 std::task::Poll::Pending
@@ -210,122 +217,41 @@ impl Ticket {
         .await;
     }
 
+    /// Whether the client has cancelled since it was last asked about or forgotten.
+    #[must_use]
+    pub fn take_cancel(&self) -> bool {
+        self.signals.fetch_and(!CANCEL, Ordering::AcqRel) & CANCEL != 0
+    }
+
     /// Forgets a cancel that came too late for what it was meant for.
     pub fn clear_cancel(&self) {
-        self.signals.fetch_and(!CANCEL, Ordering::AcqRel);
+        let _ = self.take_cancel();
     }
 
     /// Notes that the client's queries now run on this connection.
-    pub fn runs_on(&self, address: &Address, lease: &Lease) {
-        let mut running = self.lock();
-        running.is_now = true;
-        // Mostly the one that it had before.
-        let is_same = running.target.as_ref().is_some_and(|target| {
-            target.process_id == lease.process_id() && target.secret_key == lease.secret_key()
-        });
-        if !is_same {
-            running.target = Some(Arc::new(CancelTarget {
-                address: address.clone(),
-                process_id: lease.process_id(),
-                secret_key: lease.secret_key().clone(),
-            }));
-        }
+    pub fn runs_on(&self, point: &Arc<CancelPoint>) {
+        *self.lock() = Some(point.clone());
     }
 
     /// Notes that the client's queries run on this connection no longer, and hands it back, unless a cancel is on its
     /// way to it: then it is kept until the server has taken the cancel, and closed if that does not become known.
     #[must_use]
     pub fn leave(&self, lease: Lease) -> Option<Lease> {
-        let mut running = self.lock();
-        running.is_now = false;
-        let process_id = lease.process_id();
-        let Some(index) = running
-            .flights
-            .iter()
-            .position(|f| f.process_id == process_id)
-        else {
-            return Some(lease);
-        };
-        if running.flights[index].count > 0 {
-            running.flights[index].held_up = Some(lease);
-        } else {
-            running.flights.remove(index);
-            drop(running);
-            lease.close();
-        }
-        None
+        *self.lock() = None;
+        CancelPoint::leave(lease)
     }
 
-    /// Cancels what the client is doing now.
+    /// Cancels what the client is doing now, on its server connection and without one.
     ///
     /// # Cancel safety
-    /// A future that is dropped counts as a cancel of which nobody knows whether it arrived.
+    /// Dropping the future stops nothing: a cancel that has set out arrives, and what it holds up goes on then.
     pub async fn cancel(&self) {
-        let Some(target) = self.take_off() else {
-            self.signal(CANCEL);
-            return;
-        };
-        let mut landing = Landing {
-            ticket: self,
-            process_id: target.process_id,
-            is_known: false,
-        };
-        let sent = server::cancel(
-            &target.address,
-            target.process_id,
-            target.secret_key.clone(),
-        );
-        match tokio::time::timeout(CANCEL_TIMEOUT, sent).await {
-            Ok(Ok(())) => landing.is_known = true,
-            Ok(Err(error)) => tracing::warn!(%error, "could not pass a cancel on to the server"),
-            Err(_) => tracing::warn!("the server did not take a cancel in time"),
-        }
-    }
-
-    /// Where a cancel must go now, which is noted to be on its way.
-    fn take_off(&self) -> Option<Arc<CancelTarget>> {
-        let mut running = self.lock();
-        let target = running.target.clone().filter(|_| running.is_now)?;
-        let process_id = target.process_id;
-        match running
-            .flights
-            .iter_mut()
-            .find(|f| f.process_id == process_id)
-        {
-            Some(flight) => flight.count += 1,
-            None => running.flights.push(Flight {
-                process_id,
-                count: 1,
-                is_astray: false,
-                held_up: None,
-            }),
-        }
-        Some(target)
-    }
-
-    /// A cancel is no longer on its way; what it alone held up goes free, or is closed.
-    fn land(&self, process_id: i32, is_known: bool) {
-        let mut running = self.lock();
-        let Some(index) = running
-            .flights
-            .iter()
-            .position(|f| f.process_id == process_id)
-        else {
-            return;
-        };
-        let flight = &mut running.flights[index];
-        flight.count -= 1;
-        flight.is_astray |= !is_known;
-        if flight.count > 0 || (flight.is_astray && flight.held_up.is_none()) {
-            return;
-        }
-        let Flight {
-            is_astray, held_up, ..
-        } = running.flights.remove(index);
-        drop(running);
-        match held_up {
-            Some(lease) if is_astray => lease.close(),
-            held_up => drop(held_up),
+        // Also the answer to an ask that is asked within a transaction is sought without the server.
+        self.signal(CANCEL);
+        // Under the lock, so that the connection cannot be given back between the look and the setting out.
+        let taken = self.lock().as_ref().map(CancelPoint::cancel);
+        if let Some(taken) = taken {
+            taken.await;
         }
     }
 
@@ -334,21 +260,8 @@ impl Ticket {
         self.waker.wake();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<CancelPoint>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The end of a cancel's way, however it ends.
-struct Landing<'a> {
-    ticket: &'a Ticket,
-    process_id: i32,
-    is_known: bool,
-}
-
-impl Drop for Landing<'_> {
-    fn drop(&mut self) {
-        self.ticket.land(self.process_id, self.is_known);
     }
 }
 

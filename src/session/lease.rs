@@ -42,8 +42,15 @@ impl Session {
                 lease = self.wait_for_lease().await?;
             }
         }
-        self.ticket().runs_on(self.pool.address(), &lease);
+        self.ticket().runs_on(lease.cancel_point());
+        // One that came while there was no server to send it to, and after this one looks there.
+        if self.ticket().take_cancel() {
+            self.park(lease);
+            return Err(LeaseFailure::Cancelled);
+        }
         self.server = Some(lease);
+        // The connection before this one was left when it owed nothing.
+        self.names_in_doubt = false;
         self.begin_stay();
         self.replay_application_name();
         if self.shared.pool_mode == PoolMode::Session {
@@ -105,11 +112,16 @@ impl Session {
             }
         }
         self.marks = Marks::default();
-        if let Some(mut lease) = self.server.take() {
-            lease.mark_clean();
-            if let Some(lease) = self.ticket().leave(lease) {
-                self.seat.park(lease);
-            }
+        if let Some(lease) = self.server.take() {
+            self.park(lease);
+        }
+    }
+
+    /// Leaves a connection that keeps nothing of the session's.
+    fn park(&mut self, mut lease: Lease) {
+        lease.mark_clean();
+        if let Some(lease) = self.ticket().leave(lease) {
+            self.seat.park(lease);
         }
     }
 

@@ -19,6 +19,8 @@ mod lease;
 mod marks;
 mod pins;
 mod prepare;
+mod reception;
+mod replication;
 mod sequences;
 mod statements;
 mod text_settings;

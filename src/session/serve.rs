@@ -435,7 +435,7 @@ impl Session {
 }
 
 /// How long a client may take to read why it is being closed.
-const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+pub(super) const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 
 fn is_broken(error: &io::Error) -> bool {
     matches!(

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::{HEADER_BYTES, split_cstr, tag};
@@ -17,6 +17,9 @@ use crate::error::{Refusal, SqlState};
 /// `PG_MAX_SASL_MESSAGE_LENGTH` and `PG_MAX_AUTH_TOKEN_LENGTH` are both 65,535 or less; SCRAM's are far below 1 kB.
 const AUTH_MESSAGE_BYTES_MAX: usize = 2048;
 
+/// How often what a refused client has sent on top is read, 512 bytes at a time; it may well send for ever.
+const UNREAD_READS_MAX: usize = 128;
+
 /// Why a login ended early.
 #[derive(Debug)]
 pub enum LoginError {
@@ -24,6 +27,8 @@ pub enum LoginError {
     Io(io::Error),
     /// The client is to be told, and the connection closed.
     Refused(Refusal),
+    /// The server has refused, and the client is to be told in its words: a whole ErrorResponse.
+    Server(Bytes),
 }
 
 impl From<io::Error> for LoginError {
@@ -52,9 +57,21 @@ pub async fn write_all(stream: &mut Stream, out: &mut BytesMut) -> io::Result<()
 pub async fn refuse(stream: &mut Stream, refusal: &Refusal) {
     let mut out = BytesMut::new();
     message::put_error(&mut out, Severity::Fatal, refusal);
+    close_with(stream, &out).await;
+}
+
+/// Sends last bytes, as well as they can still be sent; the caller then closes the socket.
+pub async fn close_with(stream: &mut Stream, bytes: &[u8]) {
     // The client may be gone already; there is nobody left to tell.
-    let _ = stream.write_all(&out).await;
+    let _ = stream.write_all(bytes).await;
     let _ = stream.shutdown().await;
+    // Closing a socket with something left to read would reset it, and the last bytes might never be seen.
+    let mut unread = [0; 512];
+    for _ in 0..UNREAD_READS_MAX {
+        if !matches!(stream.try_read(&mut unread), Ok(1..)) {
+            return;
+        }
+    }
 }
 
 /// Checks the client's password by SCRAM-SHA-256 and returns the keys that it gave away.

@@ -1,17 +1,16 @@
 //! The messages that we write ourselves, and the fields that we read out of others'.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use pgwire::messages::Message;
 use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
-use pgwire::messages::response::{
-    CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus,
-};
-use pgwire::messages::startup::{
-    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
-};
+use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus};
+use pgwire::messages::startup::Authentication;
 
 use super::frame::{HEADER_BYTES, split_cstr, tag};
 use crate::error::{InternalQuery, Refusal, SqlState};
+use crate::names::raw;
 
 /// How grave an ErrorResponse or a NoticeResponse is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +41,12 @@ pub const TEXT_OID: u32 = 25;
 
 /// Appends an ErrorResponse.
 pub fn put_error(out: &mut BytesMut, severity: Severity, refusal: &Refusal) {
-    put(out, &ErrorResponse::new(fields(severity, refusal)));
+    put_frame(out, tag::ERROR_RESPONSE, &[&fields(severity, refusal)]);
 }
 
 /// Appends a NoticeResponse.
 pub fn put_notice(out: &mut BytesMut, severity: Severity, notice: &Refusal) {
-    put(out, &NoticeResponse::new(fields(severity, notice)));
+    put_frame(out, tag::NOTICE_RESPONSE, &[&fields(severity, notice)]);
 }
 
 /// Appends a ReadyForQuery with a transaction status of `I`, `T` or `E`.
@@ -65,12 +64,21 @@ pub fn put_command_complete(out: &mut BytesMut, command_tag: &str) {
     put(out, &CommandComplete::new(command_tag.to_owned()));
 }
 
-/// Appends a ParameterStatus.
-pub fn put_parameter_status(out: &mut BytesMut, name: &str, value: &str) {
-    put(
-        out,
-        &ParameterStatus::new(name.to_owned(), value.to_owned()),
+/// Appends an ErrorResponse as it was in protocol 2: a text, and no length.
+pub fn put_error_2_0(out: &mut BytesMut, severity: Severity, refusal: &Refusal) {
+    out.extend_from_slice(&[tag::ERROR_RESPONSE]);
+    let text = format!(
+        "{}:  {}\n\0",
+        severity.as_str(),
+        printable(&refusal.message)
     );
+    out.extend_from_slice(&raw::bytes(&text));
+}
+
+/// Appends a ParameterStatus; the texts are as [`raw`] holds them.
+pub fn put_parameter_status(out: &mut BytesMut, name: &str, value: &str) {
+    let (name, value) = (raw::bytes(name), raw::bytes(value));
+    put_frame(out, tag::PARAMETER_STATUS, &[&name, b"\0", &value, b"\0"]);
 }
 
 /// Appends AuthenticationOk.
@@ -94,17 +102,29 @@ pub fn put_authentication_sasl_final(out: &mut BytesMut, data: String) {
     put(out, &Authentication::SASLFinal(data.into()));
 }
 
-/// Appends BackendKeyData with a four-byte key.
-pub fn put_backend_key_data(out: &mut BytesMut, process_id: i32, secret_key: i32) {
-    put(
+/// Appends BackendKeyData with a key of any length.
+pub fn put_backend_key_data(out: &mut BytesMut, process_id: i32, secret_key: &[u8]) {
+    put_frame(
         out,
-        &BackendKeyData::new(process_id, SecretKey::I32(secret_key)),
+        tag::BACKEND_KEY_DATA,
+        &[&process_id.to_be_bytes(), secret_key],
     );
 }
 
-/// Appends NegotiateProtocolVersion: 3.0 is what we speak, and these options are not known.
-pub fn put_negotiate_protocol_version(out: &mut BytesMut, unknown_options: Vec<String>) {
-    put(out, &NegotiateProtocolVersion::new(0, unknown_options));
+/// Appends NegotiateProtocolVersion: version 3.`minor` is what will be spoken, and these options are not known.
+///
+/// # Source
+/// `SendNegotiateProtocolVersion` in `src/backend/tcop/backend_startup.c`: the version goes with its major part, other
+/// than the manual says.
+pub fn put_negotiate_protocol_version(out: &mut BytesMut, minor: u16, unknown_options: &[String]) {
+    let mut body = ((3 << 16) | u32::from(minor)).to_be_bytes().to_vec();
+    let count = u32::try_from(unknown_options.len()).expect("a startup packet is short");
+    body.extend_from_slice(&count.to_be_bytes());
+    for option in unknown_options {
+        body.extend_from_slice(&raw::bytes(option));
+        body.push(0);
+    }
+    put_frame(out, tag::NEGOTIATE_PROTOCOL_VERSION, &[&body]);
 }
 
 /// Appends a RowDescription of text columns.
@@ -211,31 +231,41 @@ pub fn read_error(frame: &[u8]) -> Refusal {
     }
 }
 
-fn fields(severity: Severity, refusal: &Refusal) -> Vec<(u8, String)> {
-    let mut fields = vec![
-        (b'S', severity.as_str().to_owned()),
-        (b'V', severity.as_str().to_owned()),
-        (b'C', refusal.sqlstate.as_str().to_owned()),
-        (b'M', printable(&refusal.message)),
-    ];
+/// The fields of a refusal, in the order in which the server sends them.
+fn fields(severity: Severity, refusal: &Refusal) -> Vec<u8> {
+    let mut fields = Vec::new();
+    let mut put = |code: u8, text: &str| {
+        fields.push(code);
+        fields.extend_from_slice(&raw::bytes(&printable(text)));
+        fields.push(0);
+    };
+    put(b'S', severity.as_str());
+    put(b'V', severity.as_str());
+    put(b'C', refusal.sqlstate.as_str());
+    put(b'M', &refusal.message);
     if let Some(detail) = &refusal.detail {
-        fields.push((b'D', printable(detail)));
+        put(b'D', detail);
     }
     if let Some(hint) = &refusal.hint {
-        fields.push((b'H', printable(hint)));
+        put(b'H', hint);
     }
     if let Some(internal) = &refusal.internal {
         if let Some(position) = internal.position {
-            fields.push((b'p', position.to_string()));
+            put(b'p', &position.to_string());
         }
-        fields.push((b'q', printable(&internal.sql)));
+        put(b'q', &internal.sql);
     }
+    fields.push(0);
     fields
 }
 
 /// A NUL would end the field early and break the frame.
-fn printable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+fn printable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn put(out: &mut BytesMut, message: &impl Message) {

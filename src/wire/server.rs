@@ -6,9 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use pgwire::messages::Message;
-use pgwire::messages::cancel::CancelRequest;
-use pgwire::messages::startup::{SecretKey, Startup};
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +14,9 @@ use tokio::net::{TcpStream, UnixStream};
 use super::frame::{HEADER_BYTES, Header, split_cstr, tag};
 use super::message;
 use super::scram::{ClientExchange, Keys, SCRAM_SHA_256};
+use super::startup;
 use super::stream::Stream;
+use crate::names::raw;
 
 /// The largest message that a server sends before its first ReadyForQuery.
 ///
@@ -112,8 +111,10 @@ pub struct ServerStream {
     pub process_id: i32,
     /// BackendKeyData's secret.
     pub secret_key: Bytes,
-    /// Every ParameterStatus, in the order of arrival.
+    /// Every ParameterStatus, in the order of arrival, as [`read_parameter_status`] reads it.
     pub parameters: Vec<(String, String)>,
+    /// Every NoticeResponse of the login, whole.
+    pub notices: Vec<Bytes>,
 }
 
 /// Connects and logs in.
@@ -126,13 +127,7 @@ pub async fn connect(
     credentials: &Credentials,
 ) -> Result<ServerStream, ConnectError> {
     let mut stream = address.connect().await?;
-    let mut startup = Startup::new();
-    startup.parameters = parameters.iter().cloned().collect();
-    let mut out = BytesMut::new();
-    startup
-        .encode(&mut out)
-        .map_err(|_| ConnectError::Unreachable("the startup parameters are too long".to_owned()))?;
-    stream.write_all(&out).await?;
+    stream.write_all(&startup::encode(parameters)).await?;
 
     let role = parameters
         .iter()
@@ -145,17 +140,13 @@ pub async fn connect(
 /// Sends a CancelRequest on a connection of its own and waits until the server has taken it (and closed).
 ///
 /// # Errors
-/// What the operating system says.
-pub async fn cancel(address: &Address, process_id: i32, secret_key: Bytes) -> io::Result<()> {
-    let mut stream = address.connect().await?;
-    let mut out = BytesMut::new();
-    CancelRequest::new(process_id, SecretKey::Bytes(secret_key))
-        .encode(&mut out)
-        .map_err(|_| io::ErrorKind::InvalidData)?;
-    stream.write_all(&out).await?;
+/// What the operating system says; the server may then take it later, or never.
+pub async fn send_cancel(mut stream: Stream, process_id: i32, secret_key: &[u8]) -> io::Result<()> {
+    let packet = startup::encode_cancel(process_id, secret_key);
+    stream.write_all(&packet).await?;
     // The server closes without a word once the signal is sent.
-    let mut rest = [0; 1];
-    let _ = stream.read(&mut rest).await?;
+    let mut rest = [0; 64];
+    while stream.read(&mut rest).await? > 0 {}
     Ok(())
 }
 
@@ -193,7 +184,7 @@ async fn authenticate(
                 let salt = data
                     .first_chunk::<4>()
                     .ok_or_else(|| unexpected("a short MD5 salt"))?;
-                let hash = md5_hash(role.as_bytes(), password(credentials)?.as_bytes(), *salt);
+                let hash = md5_hash(&raw::bytes(role), password(credentials)?.as_bytes(), *salt);
                 let mut answer = hash.into_bytes();
                 answer.push(0);
                 answer
@@ -283,6 +274,7 @@ async fn until_ready(mut stream: Stream) -> Result<ServerStream, ConnectError> {
     let mut process_id = 0;
     let mut secret_key = Bytes::new();
     let mut parameters = Vec::new();
+    let mut notices = Vec::new();
     loop {
         let frame = read_frame(&mut stream).await?;
         let body = frame.slice(HEADER_BYTES..);
@@ -293,6 +285,7 @@ async fn until_ready(mut stream: Stream) -> Result<ServerStream, ConnectError> {
                     process_id,
                     secret_key,
                     parameters,
+                    notices,
                 });
             }
             tag::ERROR_RESPONSE => return Err(ConnectError::Server(frame)),
@@ -302,22 +295,23 @@ async fn until_ready(mut stream: Stream) -> Result<ServerStream, ConnectError> {
                     .ok_or_else(|| unexpected("a short BackendKeyData"))?;
                 process_id = i32::from_be_bytes(*id);
                 secret_key = body.slice(4..);
+                if secret_key.len() > startup::SECRET_KEY_BYTES_MAX {
+                    return Err(unexpected("an oversized secret key"));
+                }
             }
             tag::PARAMETER_STATUS => parameters.extend(read_parameter_status(&body)),
+            tag::NOTICE_RESPONSE => notices.push(frame),
             _ => {}
         }
     }
 }
 
-/// The name and value of a ParameterStatus's body.
+/// The name and value of a ParameterStatus's body, as [`raw`] holds text: they are in the session's encoding.
 #[must_use]
 pub fn read_parameter_status(body: &[u8]) -> Option<(String, String)> {
     let (name, rest) = split_cstr(body)?;
     let (value, _) = split_cstr(rest)?;
-    Some((
-        String::from_utf8_lossy(name).into_owned(),
-        String::from_utf8_lossy(value).into_owned(),
-    ))
+    Some((raw::text(name), raw::text(value)))
 }
 
 async fn read_frame(stream: &mut Stream) -> Result<Bytes, ConnectError> {

@@ -24,6 +24,7 @@ mod operating;
 mod pins;
 mod pooling;
 mod probe;
+mod protocol;
 mod provider;
 mod questions;
 mod schema;

@@ -28,6 +28,14 @@ impl Frame {
             .map(|field| String::from_utf8_lossy(&field[1..]).into_owned())
     }
 
+    /// The same field, byte for byte.
+    pub(crate) fn raw_field(&self, code: u8) -> Option<&[u8]> {
+        self.body
+            .split(|byte| *byte == 0)
+            .find(|field| field.first() == Some(&code))
+            .map(|field| &field[1..])
+    }
+
     /// The columns of a DataRow as text, NULL as `None`.
     pub(crate) fn columns(&self) -> Vec<Option<String>> {
         assert_eq!(self.tag, b'D', "not a DataRow: {}", self.render());
@@ -179,10 +187,15 @@ pub(crate) fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
 
 /// A StartupMessage of protocol 3.0 with these parameters.
 pub(crate) fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
-    let mut body = 196_608_i32.to_be_bytes().to_vec();
+    startup_of(0, parameters)
+}
+
+/// A StartupMessage of a minor version of protocol 3, with texts or bytes as parameters.
+pub(crate) fn startup_of<T: AsRef<[u8]>>(minor: u16, parameters: &[(T, T)]) -> Vec<u8> {
+    let mut body = ((3_u32 << 16) | u32::from(minor)).to_be_bytes().to_vec();
     for (key, value) in parameters {
-        cstr(&mut body, key.as_bytes());
-        cstr(&mut body, value.as_bytes());
+        cstr(&mut body, key.as_ref());
+        cstr(&mut body, value.as_ref());
     }
     body.push(0);
     untagged(&body)
@@ -335,7 +348,8 @@ fn named(tag: u8, kind: u8, name: &str) -> Vec<u8> {
     frame(tag, &body)
 }
 
-fn untagged(body: &[u8]) -> Vec<u8> {
+/// A first packet: a length and a body.
+pub(crate) fn untagged(body: &[u8]) -> Vec<u8> {
     let mut out = int32(body.len() + 4).to_vec();
     out.extend(body);
     out

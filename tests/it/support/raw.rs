@@ -100,12 +100,21 @@ impl Raw {
             parameters.push(("database", login.database));
         }
         parameters.extend(login.parameters);
-        self.send(&frames::startup(&parameters));
+        self.authenticate_with(&frames::startup(&parameters), login.password)
+    }
+
+    /// The same with a StartupMessage of any kind.
+    pub(crate) fn authenticate_with(
+        &mut self,
+        startup: &[u8],
+        password: &str,
+    ) -> Result<(), Frame> {
+        self.send(startup);
         let mut scram = None;
         loop {
             let frame = self.read();
             match frame.tag {
-                b'R' => self.answer(&frame.body, login.password, &mut scram),
+                b'R' => self.answer(&frame.body, password, &mut scram),
                 b'K' => {
                     self.key = frame.body.clone();
                     self.greeting.push(frame);
@@ -262,6 +271,13 @@ impl Raw {
     pub(crate) fn kill(self) {
         self.socket()
             .set_linger(Some(Duration::ZERO))
+            .expect("an open socket");
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn shut_down_sending(&self) {
+        self.socket()
+            .shutdown(std::net::Shutdown::Write)
             .expect("an open socket");
     }
 
