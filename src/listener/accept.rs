@@ -1,7 +1,6 @@
 //! Accepting clients: one permit and one task for each.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::settings::Settings;
+use super::socket_file::SocketFile;
 use crate::error::{Refusal, SqlState};
 use crate::observe::metrics::Held;
 use crate::session::login::Door;
@@ -30,16 +30,6 @@ const DEFAULT_PORT: u16 = 6432;
 pub struct Listener {
     tcp: Option<TcpListener>,
     unix: Option<(UnixListener, SocketFile)>,
-}
-
-/// Removes the socket's file when the listener goes.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// A socket that could not be bound.
@@ -71,12 +61,14 @@ impl Listener {
         let unix = match &settings.unix_socket_dir {
             None => None,
             Some(directory) => {
-                let path = directory.join(format!(".s.PGSQL.{port}"));
-                let listener = bind_unix(&path).map_err(|source| BindError {
-                    what: path.display().to_string(),
+                let bound = SocketFile::bind(directory, port).map_err(|source| BindError {
+                    what: directory
+                        .join(format!(".s.PGSQL.{port}"))
+                        .display()
+                        .to_string(),
                     source,
                 })?;
-                Some((listener, SocketFile(path)))
+                Some(bound)
             }
         };
         Ok(Self { tcp, unix })
@@ -86,7 +78,7 @@ impl Listener {
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
         let tcp = self.tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-        let unix = self.unix.as_ref().map(|(_, file)| &file.0);
+        let unix = self.unix.as_ref().map(|(_, file)| file.path());
         tcp.map(|address| address.to_string())
             .into_iter()
             .chain(unix.map(|path| path.display().to_string()))
@@ -127,7 +119,7 @@ async fn serve(
 ) {
     let metrics = door.shared.metrics.clone();
     let _connected = Held::new(&metrics.clients_connected);
-    let session = timeout(login_timeout, async {
+    let admitted = timeout(login_timeout, async {
         let applicant = door.receive(stream).await?;
         // A cancel is carried out also when the house is full; that is when it is needed most.
         if permit.is_none() {
@@ -143,8 +135,8 @@ async fn serve(
     })
     .await;
     drop(door);
-    if let Ok(Some(session)) = session {
-        session.run().await;
+    if let Ok(Some(admitted)) = admitted {
+        admitted.run().await;
     }
 }
 
@@ -169,20 +161,6 @@ async fn bind_tcp(address: &str) -> io::Result<TcpListener> {
         }
     }
     Err(last)
-}
-
-fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::PermissionsExt;
-
-    // A socket that nobody listens on is left over from a process that was killed.
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path)?;
-    // As PostgreSQL's own socket: who may log in is decided by logging in.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
-    Ok(listener)
 }
 
 async fn accept_tcp(listener: Option<&TcpListener>) -> io::Result<Stream> {

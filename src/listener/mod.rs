@@ -4,3 +4,5 @@
 
 pub mod accept;
 pub mod settings;
+
+mod socket_file;

@@ -7,4 +7,5 @@ mod errors;
 mod first_packets;
 mod refusals;
 mod replication;
+mod sockets;
 mod upstream_keys;
