@@ -3,13 +3,14 @@
 CARGO ?= cargo
 PORT ?= 6432
 HTTP_PORT ?= 9432
+FUZZ_SECONDS ?= 60
 NEXTEST := $(shell $(CARGO) nextest --version 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test drivers regress large fmt lint deny bench clean
+.PHONY: help demo test drivers regress large fmt lint deny bench fuzz fuzz-diff clean
 
 help: ## show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a throwaway PostgreSQL with the sample shop, pgask in front of it (PORT, HTTP_PORT)
 	@scripts/ensure-postgres.sh
@@ -53,6 +54,20 @@ deny: ## check licences, advisories and sources of the dependencies (needs cargo
 bench: ## pgbench direct, through PgBouncer and through pgask, in one run
 	@scripts/ensure-postgres.sh
 	@scripts/bench-poolers.sh
+
+fuzz: ## feed each target in fuzz/ random bytes for FUZZ_SECONDS (needs a nightly compiler and cargo-fuzz)
+	@cd fuzz && for target in frame route; do \
+	    mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run --fuzz-dir . $$target corpus/$$target seeds/$$target \
+	        -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+fuzz-diff: ## random clients, directly and through pgask (SEED, SEQUENCES, SECONDS, WORKERS, FAILURES)
+	@scripts/ensure-postgres.sh
+	@FUZZ_SEED=$(or $(SEED),$$(date +%s%N)) FUZZ_SEQUENCES=$(or $(SEQUENCES),20000) \
+	    $(if $(SECONDS),FUZZ_SECONDS=$(SECONDS)) $(if $(WORKERS),FUZZ_WORKERS=$(WORKERS)) \
+	    $(if $(FAILURES),FUZZ_FAILURES=$(FAILURES)) \
+	    $(CARGO) test --release --locked --test it -- \
+	    --exact fuzz_diff::random_clients_are_answered_as_directly --nocapture
 
 clean: ## remove what was built
 	$(CARGO) clean

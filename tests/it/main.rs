@@ -14,6 +14,7 @@ mod differential;
 mod drivers;
 mod faults;
 mod floors;
+mod fuzz_diff;
 mod guard;
 mod harness;
 mod hostile;

@@ -6,7 +6,6 @@
 mod extended;
 mod neighbours;
 mod pipelines;
-mod random;
 mod script;
 mod statements;
 
@@ -82,11 +81,6 @@ fn the_extended_protocol_answers_as_direct() {
 #[test]
 fn pipelines_and_copy_in_answer_as_direct() {
     compare(pipelines::scenarios());
-}
-
-#[test]
-fn random_conversations_answer_as_direct() {
-    compare(random::scenarios());
 }
 
 /// Plays every scenario direct, alone through the proxy, and jostled through the proxy.
@@ -169,7 +163,6 @@ fn take(client: &mut Raw, step: &Step) -> Vec<String> {
     }
     let mut answer = Vec::new();
     let mut ready_count = 0;
-    let mut before = 0;
     loop {
         let Ok(Some(frame)) = client.try_read() else {
             answer.push("(the stream ends or stalls here)".to_owned());
@@ -180,10 +173,8 @@ fn take(client: &mut Raw, step: &Step) -> Vec<String> {
         let whole = match step.until {
             Until::Ready(count) => ready_count == count,
             Until::Tag(tag) => frame.tag == tag || frame.tag == b'E',
-            Until::EmptyQuery => before == b'I' && frame.tag == b'Z',
             Until::Closed => false,
         };
-        before = frame.tag;
         if whole {
             return answer;
         }

@@ -35,8 +35,6 @@ pub(super) enum Until {
     Ready(usize),
     /// After the first message of this tag (a Flush, or CopyInResponse).
     Tag(u8),
-    /// After the ReadyForQuery that follows an EmptyQueryResponse.
-    EmptyQuery,
     /// After the end of the stream.
     Closed,
 }
