@@ -3,11 +3,11 @@
 /// A set of marks. What was sent and what came back each add to it; a transaction that ends without any leaves a
 /// connection that anybody may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks(u32);
+pub struct Marks(u32);
 
 impl Marks {
     /// The text holds the word `ask`.
-    pub(super) const ASK: Self = Self(1);
+    pub const ASK: Self = Self(1);
     /// The statement opens a transaction block.
     pub(super) const BEGIN: Self = Self(1 << 1);
     /// The statement is the SQL of an ask: it is fenced when it runs.
@@ -101,7 +101,9 @@ impl Marks {
         self.0
     }
 
-    pub(super) const fn contains(self, other: Self) -> bool {
+    /// Whether any of `other` is among these.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 

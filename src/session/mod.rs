@@ -5,7 +5,9 @@
 //! Start with [`serve`], which holds the loop; `frontend` and `backend` look at the frames of either side.
 
 pub mod login;
+pub mod marks;
 pub mod serve;
+pub mod words;
 
 mod ask;
 mod backend;
@@ -16,7 +18,6 @@ mod frontend;
 mod inquiry;
 mod keepers;
 mod lease;
-mod marks;
 mod pins;
 mod prepare;
 mod reception;
@@ -24,4 +25,3 @@ mod replication;
 mod sequences;
 mod statements;
 mod text_settings;
-mod words;

@@ -10,7 +10,8 @@ use crate::schema::state_words::{Kept, is_word_byte, kept_by, words};
 
 /// Marks of the words in `sql`, in any encoding that keeps ASCII letters where they are; the keepers' names are among
 /// the words looked for, where the database has any.
-pub(super) fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
+#[must_use]
+pub fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
     let mut marks = Marks::default();
     if keepers.is_some_and(|keepers| keepers.behind_every_statement) {
         marks.add(Marks::CODE);

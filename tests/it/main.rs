@@ -15,6 +15,7 @@ mod drivers;
 mod faults;
 mod floors;
 mod fuzz_diff;
+mod fuzz_seeds;
 mod guard;
 mod harness;
 mod hostile;
