@@ -15,6 +15,9 @@ use crate::wire::exchange::Exchange;
 use crate::wire::server::{Address, ServerStream};
 use crate::wire::stream::Stream;
 
+/// No session's mark: nobody knows what unnamed statement the server holds.
+pub const UNKNOWN_OWNER: u64 = u64::MAX;
+
 /// A logged-in server connection.
 ///
 /// It is only as clean as whoever had it last says: a lease that ends without [`Self::mark_clean`] takes the
@@ -29,7 +32,8 @@ pub struct ServerConnection {
     pub application_name: Option<Arc<str>>,
     /// The application name that the connection has by itself.
     pub application_name_default: Arc<str>,
-    /// Whose unnamed statement the server holds: a mark of the session's own, 0 for nobody's.
+    /// Whose unnamed statement the server holds: a mark of the session's own, 0 where it holds none,
+    /// [`UNKNOWN_OWNER`] where it may hold any.
     pub unnamed_owner: u64,
     /// Statements that nobody needs any more, to be closed with the next messages that go.
     pub closing: Vec<StatementName>,

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::marks::Marks;
 use super::serve::Session;
-use crate::pool::connection::put_back;
+use crate::pool::connection::{UNKNOWN_OWNER, put_back};
 use crate::pool::statement::Change;
 use crate::wire::exchange::Verdict;
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
@@ -48,6 +48,7 @@ impl Session {
             if whole && describes {
                 self.note_description(header);
             }
+            self.note_unnamed(header.tag);
             let Some(lease) = &mut self.server else {
                 return;
             };
@@ -76,6 +77,26 @@ impl Session {
                     self.to_client.discard(header.frame_bytes);
                 }
             }
+        }
+    }
+
+    /// Notes how far the server has come with messages that replace the unnamed statement.
+    #[inline]
+    fn note_unnamed(&mut self, code: u8) {
+        if !matches!(
+            code,
+            tag::PARSE_COMPLETE | tag::CLOSE_COMPLETE | tag::READY_FOR_QUERY | tag::ERROR_RESPONSE
+        ) {
+            return;
+        }
+        let is_due = self
+            .server
+            .as_mut()
+            .is_some_and(|lease| matches!(lease.exchange.token_due(), Some(Change::Replaced)));
+        if code == tag::ERROR_RESPONSE {
+            self.unnamed.has_failed = is_due;
+        } else if is_due {
+            self.unnamed.confirm();
         }
     }
 
@@ -221,6 +242,7 @@ impl Session {
         let Some(lease) = &mut self.server else {
             return;
         };
+        let mut replaced_count = 0;
         for change in lease.exchange.take_lost() {
             match change {
                 Change::Named { name, statement } => {
@@ -237,16 +259,17 @@ impl Session {
                 Change::Compared { statement } => {
                     self.preparing = None;
                     if statement.is_none() {
-                        lease.unnamed_owner = 0;
+                        lease.unnamed_owner = UNKNOWN_OWNER;
                     }
                 }
                 Change::Described { .. } | Change::UnnamedDescribed => {}
                 Change::Closed(name) => lease.closing.push(name),
-                Change::Replaced => {
-                    self.unnamed.forget();
-                    lease.unnamed_owner = 0;
-                }
+                Change::Replaced => replaced_count += 1,
             }
+        }
+        self.unnamed.take_back(replaced_count);
+        if replaced_count > 0 && !self.unnamed.is_in_doubt() {
+            lease.unnamed_owner = self.unnamed.mark();
         }
     }
 
@@ -276,10 +299,12 @@ impl Session {
     }
 
     fn everything_deallocated(&mut self) {
+        // The unnamed statement is none of those that are forgotten.
         self.statements.clear();
-        self.unnamed.forget();
         if let Some(lease) = &mut self.server {
+            let unnamed_owner = lease.unnamed_owner;
             lease.forget_all();
+            lease.unnamed_owner = unnamed_owner;
         }
     }
 

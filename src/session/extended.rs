@@ -20,17 +20,20 @@ const CLOSE_COMPLETE: [u8; 5] = [tag::CLOSE_COMPLETE, 0, 0, 0, 4];
 
 impl Session {
     pub(super) fn forward_parse(&mut self, header: Header, marks: Marks) -> Step {
+        if self.unnamed.is_full() && !self.is_answered() {
+            return Step::Wait;
+        }
         let frame = &self.from_client.unscanned()[..header.frame_bytes];
         let Some((name, body)) = split_cstr(&frame[HEADER_BYTES..]) else {
             return malformed("Parse");
         };
         self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
         if name.is_empty() {
-            self.unnamed.remember(body, marks);
+            self.unnamed.replace(body, marks);
             self.marks.add(marks.unless_run());
             self.from_client.pass(header.frame_bytes);
             if let Some(lease) = &mut self.server {
-                lease.unnamed_owner = self.unnamed.mark;
+                lease.unnamed_owner = self.unnamed.mark();
                 lease
                     .exchange
                     .sent_with(Sent::Parse, Fate::Relay, Change::Replaced);
@@ -38,7 +41,8 @@ impl Session {
             self.in_batch = true;
             return Step::Next;
         }
-        if self.verbatim {
+        if self.verbatim || !self.is_sound_name(name) {
+            // A name that is no text in the client's encoding, the server is to refuse.
             self.marks.add(marks);
             return self.forward(header, Sent::Parse);
         }
@@ -46,6 +50,10 @@ impl Session {
         self.from_client.discard(header.frame_bytes);
         self.prepare_as(name, &body, marks);
         Step::Next
+    }
+
+    fn is_sound_name(&self, name: &[u8]) -> bool {
+        name.is_ascii() || !self.encoding_is_utf8 || std::str::from_utf8(name).is_ok()
     }
 
     /// Carries out a Parse of these contents under this name; the client's frame is gone already.
@@ -56,9 +64,9 @@ impl Session {
             return;
         }
         if name.is_empty() {
-            self.unnamed.remember(body, marks);
+            self.unnamed.replace(body, marks);
             let lease = lease_mut(&mut self.server);
-            lease.unnamed_owner = self.unnamed.mark;
+            lease.unnamed_owner = self.unnamed.mark();
             put_parse(&mut lease.scratch, b"\0", body);
             lease
                 .exchange
@@ -156,7 +164,7 @@ impl Session {
         };
         if name.is_empty() {
             let portal = portal.to_vec();
-            let marks = self.unnamed.marks;
+            let marks = self.unnamed.marks();
             if self.must_wait_for_status(marks) {
                 return Step::Wait;
             }
@@ -287,10 +295,16 @@ impl Session {
         };
         let name = name.to_vec();
         if kind == b'S' && name.is_empty() {
-            self.unnamed.forget();
+            self.unnamed.drop_later();
+            self.from_client.pass(header.frame_bytes);
             if let Some(lease) = &mut self.server {
                 lease.unnamed_owner = 0;
+                lease
+                    .exchange
+                    .sent_with(Sent::Close, Fate::Relay, Change::Replaced);
             }
+            self.in_batch = true;
+            return Step::Next;
         } else if kind == b'S'
             && let Some((name, statement)) = self.statements.remove_entry(name.as_slice())
         {

@@ -8,6 +8,7 @@ use super::serve::{Session, Turn};
 use super::words;
 use crate::error::{Refusal, SqlState};
 use crate::pool::settings::PoolMode;
+use crate::pool::statement::Change;
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{BadHeader, HEADER_BYTES, Header, split_cstr, tag};
 use crate::wire::message;
@@ -174,7 +175,8 @@ impl Session {
                     && header.tag == tag::QUERY
                     && !self.verbatim
                 {
-                    if !self.is_answered() {
+                    // Without one of those, nothing that is under way can make a difference.
+                    if (self.in_batch || self.names_in_doubt) && !self.is_answered() {
                         return Step::Wait;
                     }
                     if self.status != b'E' && self.statements.contains_key(name) {
@@ -278,9 +280,10 @@ impl Session {
             Some(Deallocate::Named(_)) => header.tag == tag::QUERY,
             None => false,
         };
+        // A named statement of this kind may be executed at any time, and speaks of those that there are by then.
         let names_theirs = !is_of_none
             && marks.contains(Marks::NAMES_STATEMENT.with(Marks::SHOWS_STATEMENTS))
-            && !self.statements.is_empty();
+            && (!self.statements.is_empty() || self.front_is_named_parse(header));
         if (shows_ours || names_theirs)
             && !self.verbatim
             && self.status != b'E'
@@ -296,6 +299,10 @@ impl Session {
         body.first_chunk().map(|oid| u32::from_be_bytes(*oid))
     }
 
+    fn front_is_named_parse(&self, header: Header) -> bool {
+        header.tag == tag::PARSE && self.from_client.unscanned().get(HEADER_BYTES) != Some(&0)
+    }
+
     /// Passes a frame as it is.
     pub(super) fn forward(&mut self, header: Header, sent: Sent) -> Step {
         self.from_client.pass(header.frame_bytes);
@@ -308,12 +315,20 @@ impl Session {
 
     fn forward_query(&mut self, header: Header, marks: Marks) -> Step {
         self.marks.add(marks);
-        // A simple query drops the unnamed statement, on the server as in the session.
-        self.unnamed.forget();
+        self.from_client.pass(header.frame_bytes);
         if let Some(lease) = &mut self.server {
+            // A simple query drops the unnamed statement, on the server as in the session, unless it is skipped.
             lease.unnamed_owner = 0;
+            if self.in_batch || self.unnamed.is_in_doubt() {
+                self.unnamed.drop_later();
+                lease
+                    .exchange
+                    .sent_with(Sent::Query, Fate::Relay, Change::Replaced);
+            } else {
+                self.unnamed.forget();
+                lease.exchange.sent(Sent::Query, Fate::Relay);
+            }
         }
-        self.forward(header, Sent::Query);
         self.names_in_doubt |= marks.contains(Marks::FORGETS_STATEMENTS)
             || std::mem::take(&mut self.batch_changes_names);
         // PostgreSQL treats a Query as a Sync of what came before it only when that was in error; the answers to

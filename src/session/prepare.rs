@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use super::marks::Marks;
 use super::serve::Session;
 use crate::error::{Refusal, SqlState};
-use crate::pool::connection::StatementName;
+use crate::pool::connection::{StatementName, UNKNOWN_OWNER};
 use crate::pool::lease::Lease;
 use crate::pool::statement::{Change, Description, Reading, Statement};
 use crate::schema::state_words::is_word_byte;
@@ -57,6 +57,8 @@ impl Session {
         if let Some(brought) = self.already_asked(Some(statement)) {
             return brought;
         }
+        // The batch has begun, although nothing of it was sent: the connection must not go before.
+        self.in_batch = true;
         if !self.is_answered() {
             return Brought::Wait;
         }
@@ -111,14 +113,14 @@ impl Session {
 
     /// Sees to it that the connection's unnamed statement is the client's own, or none where the client has none.
     pub(super) fn bring_unnamed(&mut self) -> Brought {
-        self.marks.add(self.unnamed.marks);
+        self.marks.add(self.unnamed.marks());
         let Some(lease) = &mut self.server else {
             return Brought::Wait;
         };
-        if self.marks.contains(Marks::UNSEEN) || lease.unnamed_owner == self.unnamed.mark {
+        if self.marks.contains(Marks::UNSEEN) || lease.unnamed_owner == self.unnamed.mark() {
             return Brought::Here(None);
         }
-        if self.unnamed.mark == 0 {
+        if self.unnamed.mark() == 0 {
             lease.unnamed_owner = 0;
             lease.scratch.clear();
             message::put_frame(&mut lease.scratch, tag::CLOSE, &[b"S\0"]);
@@ -129,7 +131,8 @@ impl Session {
         if let Some(brought) = self.already_asked(None) {
             return brought;
         }
-        let is_described = self.unnamed.is_described;
+        self.in_batch = true;
+        let is_described = self.unnamed.is_described();
         if is_described && !self.is_answered() {
             return Brought::Wait;
         }
@@ -144,12 +147,12 @@ impl Session {
             // The client knows neither the types of parameters nor the columns: there is nothing to compare.
             let change = Change::Compared { statement: None };
             lease.exchange.sent_with(Sent::Parse, Fate::Swallow, change);
-            lease.unnamed_owner = self.unnamed.mark;
+            lease.unnamed_owner = self.unnamed.mark();
             self.from_client.insert(&lease.scratch);
             return Brought::Here(None);
         }
         lease.exchange.sent(Sent::Parse, Fate::Swallow);
-        lease.unnamed_owner = 0;
+        lease.unnamed_owner = UNKNOWN_OWNER;
         message::put_frame(&mut lease.scratch, tag::DESCRIBE, &[b"S\0"]);
         lease.exchange.sent_with(
             Sent::Describe,
@@ -324,7 +327,7 @@ impl Session {
         match (statement, preparing.name) {
             (Some(statement), Some(name)) if is_same => lease.hold(statement, name),
             (Some(_), Some(name)) => lease.closing.push(name),
-            _ if is_same => lease.unnamed_owner = self.unnamed.mark,
+            _ if is_same => lease.unnamed_owner = self.unnamed.mark(),
             _ => {}
         }
         if is_same {

@@ -1,5 +1,6 @@
 //! What is prepared where: the client's statements, and the connection's.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
@@ -14,29 +15,114 @@ use crate::wire::message;
 /// A mark that no other unnamed statement has had.
 static NEXT_UNNAMED: AtomicU64 = AtomicU64::new(1);
 
-/// The client's unnamed statement.
+/// Each of them is kept until the message that replaces it is answered.
+const SUPERSEDED_MAX: usize = 1024;
+
+/// The client's unnamed statement, and those that it had before the messages that the server has yet to answer: which
+/// of them is left when one fails, depends on how far the server has come.
 #[derive(Debug, Default)]
 pub(super) struct Unnamed {
+    current: UnnamedStatement,
+    /// What was current before each message that replaces it and is not answered, in order.
+    superseded: VecDeque<UnnamedStatement>,
+    /// Room for the next one.
+    spare: UnnamedStatement,
+    /// The message that failed last was one that replaces it: it was tried, and not skipped.
+    pub(super) has_failed: bool,
+}
+
+#[derive(Debug, Default)]
+struct UnnamedStatement {
     /// Body of its Parse behind the name; empty when there is none.
     body: Vec<u8>,
     /// The mark that a connection holding it bears; 0 when there is none.
-    pub(super) mark: u64,
-    pub(super) marks: Marks,
+    mark: u64,
+    marks: Marks,
     /// The client has been told what is in the two below.
-    pub(super) is_described: bool,
+    is_described: bool,
     /// Body of the ParameterDescription.
     described_types: Vec<u8>,
     /// Body of the RowDescription; empty where it was NoData.
     described_row: Vec<u8>,
 }
 
-impl Unnamed {
-    pub(super) fn remember(&mut self, body: &[u8], marks: Marks) {
+impl UnnamedStatement {
+    fn clear(&mut self) {
         self.body.clear();
-        self.body.extend_from_slice(body);
-        self.mark = NEXT_UNNAMED.fetch_add(1, Ordering::Relaxed);
-        self.marks = marks;
+        self.mark = 0;
+        self.marks = Marks::default();
         self.is_described = false;
+    }
+}
+
+impl Unnamed {
+    /// Notes a Parse, which is answered sooner or later.
+    pub(super) fn replace(&mut self, body: &[u8], marks: Marks) {
+        self.drop_later();
+        self.current.body.extend_from_slice(body);
+        self.current.mark = NEXT_UNNAMED.fetch_add(1, Ordering::Relaxed);
+        self.current.marks = marks;
+    }
+
+    /// Notes a message that leaves none, and is answered sooner or later.
+    pub(super) fn drop_later(&mut self) {
+        let next = std::mem::take(&mut self.spare);
+        self.superseded
+            .push_back(std::mem::replace(&mut self.current, next));
+    }
+
+    /// There is none any more.
+    pub(super) fn forget(&mut self) {
+        self.current.clear();
+    }
+
+    /// Whether messages that replace it are not answered.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        !self.superseded.is_empty()
+    }
+
+    /// Whether so many messages that replace it are not answered that the next one has to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.superseded.len() >= SUPERSEDED_MAX
+    }
+
+    /// A message that replaces it was carried out.
+    pub(super) fn confirm(&mut self) {
+        if let Some(mut superseded) = self.superseded.pop_front() {
+            superseded.clear();
+            self.spare = superseded;
+        }
+    }
+
+    /// So many messages that replace it were not carried out, the first of which may have been tried.
+    pub(super) fn take_back(&mut self, count: usize) {
+        let was_tried = std::mem::take(&mut self.has_failed);
+        if count == 0 || count > self.superseded.len() {
+            return;
+        }
+        if was_tried {
+            self.superseded[0].clear();
+        }
+        if count == self.superseded.len() {
+            self.current = self.superseded.pop_front().unwrap_or_default();
+            self.superseded.clear();
+        } else {
+            self.superseded.drain(1..=count);
+        }
+    }
+
+    /// The mark that a connection holding it bears; 0 when there is none.
+    pub(super) fn mark(&self) -> u64 {
+        self.current.mark
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        self.current.marks
+    }
+
+    /// Whether the client knows its parameters and columns.
+    pub(super) fn is_described(&self) -> bool {
+        self.current.is_described
     }
 
     /// The SQL, where it is an ask's; nothing is copied for any other.
@@ -48,40 +134,40 @@ impl Unnamed {
     }
 
     pub(super) fn sql(&self) -> &[u8] {
-        let end = memchr::memchr(0, &self.body).unwrap_or(self.body.len());
-        &self.body[..end]
+        let body = &self.current.body;
+        &body[..memchr::memchr(0, body).unwrap_or(body.len())]
     }
 
     /// How many parameters it has, and the OIDs of their types, as far as they are known.
     pub(super) fn types(&self) -> &[u8] {
-        if self.is_described {
-            &self.described_types
+        if self.current.is_described {
+            &self.current.described_types
         } else {
-            self.body.get(self.sql().len() + 1..).unwrap_or_default()
+            let types = self.sql().len() + 1..;
+            self.current.body.get(types).unwrap_or_default()
         }
     }
 
     /// Notes what the client is told of it.
     pub(super) fn note_description(&mut self, types: &[u8], row: Option<&[u8]>) {
-        self.described_types.clear();
-        self.described_types.extend_from_slice(types);
-        self.described_row.clear();
-        self.described_row
+        if self.is_in_doubt() {
+            // It is of one that has been replaced meanwhile, or may be.
+            return;
+        }
+        let current = &mut self.current;
+        current.described_types.clear();
+        current.described_types.extend_from_slice(types);
+        current.described_row.clear();
+        current
+            .described_row
             .extend_from_slice(row.unwrap_or_default());
-        self.is_described = true;
+        current.is_described = true;
     }
 
     /// What the client was told of it.
     pub(super) fn description(&self) -> Description {
-        let row = Some(&*self.described_row).filter(|row| !row.is_empty());
-        Description::read(&self.described_types, row)
-    }
-
-    pub(super) fn forget(&mut self) {
-        self.body.clear();
-        self.mark = 0;
-        self.marks = Marks::default();
-        self.is_described = false;
+        let row = Some(&*self.current.described_row).filter(|row| !row.is_empty());
+        Description::read(&self.current.described_types, row)
     }
 }
 
@@ -134,4 +220,45 @@ impl Session {
 pub(super) fn put_parse(out: &mut BytesMut, name_with_nul: &[u8], body: &[u8]) {
     out.clear();
     message::put_frame(out, tag::PARSE, &[name_with_nul, body]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(unnamed: &mut Unnamed, sql: &str) {
+        unnamed.replace(format!("{sql}\0\0\0").as_bytes(), Marks::default());
+    }
+
+    #[test]
+    fn what_is_left_is_the_last_that_was_carried_out() {
+        let mut unnamed = Unnamed::default();
+        for sql in ["a", "b", "c"] {
+            parsed(&mut unnamed, sql);
+        }
+        unnamed.confirm();
+        unnamed.take_back(2);
+        assert_eq!(unnamed.sql(), b"a");
+        assert!(!unnamed.is_in_doubt());
+        parsed(&mut unnamed, "d");
+        unnamed.has_failed = true;
+        unnamed.take_back(1);
+        assert_eq!(unnamed.mark(), 0);
+    }
+
+    #[test]
+    fn a_later_batch_goes_on_from_what_is_left() {
+        let mut unnamed = Unnamed::default();
+        for sql in ["a", "b", "later"] {
+            parsed(&mut unnamed, sql);
+        }
+        unnamed.confirm();
+        unnamed.take_back(1);
+        assert_eq!(unnamed.sql(), b"later");
+        unnamed.take_back(1);
+        assert_eq!(unnamed.sql(), b"a");
+        unnamed.drop_later();
+        unnamed.confirm();
+        assert_eq!(unnamed.mark(), 0);
+    }
 }

@@ -8,7 +8,7 @@ use super::script::{Step, Until};
 use super::{PLAYER, differences, make_schema, take};
 use crate::support::frames::{
     bind, bind_formats, close_portal, close_statement, describe_portal, describe_statement,
-    execute, flush, parse, query, sync,
+    execute, flush, frame, parse, query, sync,
 };
 use crate::support::postgres::Postgres;
 use crate::support::proxy::Proxy;
@@ -45,10 +45,17 @@ fn statements_of_one_batch_are_found_however_few_a_connection_holds() {
 
 #[test]
 fn names_mean_what_their_client_gave_them() {
-    compare(
-        &[1, 1000],
-        vec![names(), two_names(), forgetting(), deallocating()],
-    );
+    compare(&[1, 1000], vec![names(), two_names()]);
+}
+
+#[test]
+fn statements_are_forgotten_as_direct() {
+    compare(&[1, 1000], vec![forgetting(), deallocating()]);
+}
+
+#[test]
+fn unnamed_statements_are_left_as_direct() {
+    compare(&[1000], vec![unnamed(), naming()]);
 }
 
 #[test]
@@ -559,6 +566,95 @@ fn forgetting() -> Scene {
             (1, running("a", "5")),
         ],
     }
+}
+
+/// What is left of several unnamed statements when one fails.
+fn unnamed() -> Scene {
+    let a = || parse("", "select 'a', $1::int", &[]);
+    let b = || parse("", "select 'b', $1::int", &[]);
+    let fails = || bind("", "", &[Some("1"), Some("2")]);
+    Scene {
+        name: "unnamed statements",
+        steps: vec![
+            (1, running("", "1")),
+            (
+                0,
+                Step::new("the second is skipped", &[a(), fails(), b(), sync()]),
+            ),
+            (1, running("", "1")),
+            (0, running("", "2")),
+            (
+                0,
+                Step::new(
+                    "the second fails",
+                    &[a(), parse("", "selec", &[]), b(), sync()],
+                ),
+            ),
+            (1, running("", "1")),
+            (0, running("", "3")),
+            (
+                0,
+                Step::new(
+                    "the second is skipped, and a third is not",
+                    &[a(), fails(), b(), sync(), b(), sync(), fails(), a(), sync()],
+                )
+                .ready(3),
+            ),
+            (1, running("", "1")),
+            (0, running("", "4")),
+            (
+                0,
+                Step::new(
+                    "a query that drops it is skipped",
+                    &[a(), fails(), query("select 1"), sync()],
+                ),
+            ),
+            (1, running("", "1")),
+            (0, running("", "5")),
+            (
+                0,
+                Step::new("a query drops it", &[b(), query("select 2"), sync()]).ready(2),
+            ),
+            (0, running("", "6")),
+            (
+                0,
+                Step::new(
+                    "closing is skipped",
+                    &[a(), fails(), close_statement(""), sync()],
+                ),
+            ),
+            (0, running("", "7")),
+            (0, parsing("forget", "deallocate all")),
+            (0, Step::new("a", &[a(), sync()])),
+            (0, running_bare("forget")),
+            (0, running("", "8")),
+            (1, running("", "1")),
+        ],
+    }
+}
+
+/// Statements that speak of others by name, and are prepared themselves.
+fn naming() -> Scene {
+    Scene {
+        name: "statements that name statements",
+        steps: vec![
+            (0, parsing("b", "prepare b as select 1")),
+            (0, running_bare("b")),
+            (0, parsing("d", "deallocate later")),
+            (0, parsing("later", "select 'later', $1::int")),
+            (0, running("later", "1")),
+            (0, running_bare("d")),
+            (0, running("later", "1")),
+            (1, parsing("a", "select 'a'")),
+            (1, Step::new("no text", &[parsed_raw(b"\xff\xfe"), sync()])),
+            (1, running_bare("a")),
+        ],
+    }
+}
+
+/// A Parse whose name is no text in UTF-8.
+fn parsed_raw(name: &[u8]) -> Vec<u8> {
+    frame(b'P', &[name, b"\0select 1\0\0\0"].concat())
 }
 
 /// `DEALLOCATE` by a simple Query, as some drivers send it behind every statement.

@@ -110,6 +110,19 @@ fn a_hundred_thousand_syncs_are_answered_one_by_one() {
 }
 
 #[test]
+fn thousands_of_unnamed_statements_in_one_batch_are_parsed() {
+    let stage = Stage::new("[pool]\ndefault_pool_size = 1\n");
+    let one = [
+        parse("", "select 1", &[]),
+        bind("", "", &[]),
+        execute("", 0),
+    ]
+    .concat();
+    let tags = check_written_whole(&stage, &[one.repeat(10_000), sync()].concat(), 1);
+    assert_eq!(tags.len(), 4 * 10_000 + 1);
+}
+
+#[test]
 fn named_statements_in_a_long_batch_are_brought_without_a_stall() {
     let stage = Stage::new("[pool]\ndefault_pool_size = 1\nprepared_statements_max = 2\n");
     let mut client = stage.client();
