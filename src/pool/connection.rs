@@ -212,7 +212,8 @@ impl ServerConnection {
 pub struct Past {
     last: u64,
     had_others: bool,
-    is_used: bool,
+    /// How often it came to a session that did not have it before.
+    comings: u32,
 }
 
 impl Past {
@@ -224,7 +225,7 @@ impl Past {
         }
         self.had_others |= self.last != 0;
         self.last = session;
-        self.is_used = true;
+        self.comings = self.comings.saturating_add(1);
         true
     }
 
@@ -245,10 +246,10 @@ impl Past {
         self.had_others = false;
     }
 
-    /// Whether any session has ever had it.
+    /// Whether no session but this one has ever had it.
     #[must_use]
-    pub fn is_used(&self) -> bool {
-        self.is_used
+    pub fn is_untouched_but_by(&self, session: u64) -> bool {
+        self.comings == 0 || self.comings == 1 && self.last == session
     }
 }
 
@@ -320,13 +321,14 @@ mod tests {
     #[test]
     fn a_connection_knows_whose_it_has_been() {
         let mut past = Past::default();
-        assert!(!past.is_used());
+        assert!(past.is_untouched_but_by(1));
         assert!(past.enter(1) && !past.enter(1) && !past.had_others());
+        assert!(past.is_untouched_but_by(1) && !past.is_untouched_but_by(2));
         assert!(past.enter(2) && past.had_others());
         past.forget_others();
         assert!(!past.enter(2) && !past.had_others());
         past.forget();
-        assert!(past.enter(1) && !past.had_others() && past.is_used());
+        assert!(past.enter(1) && !past.had_others() && !past.is_untouched_but_by(1));
     }
 
     #[test]

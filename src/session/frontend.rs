@@ -159,9 +159,7 @@ impl Session {
                     };
                 }
                 if self.server.is_none() {
-                    self.wants_new_connection = marks.contains(Marks::LIBRARY)
-                        && self.stays.count == 0
-                        && self.shared.pool_mode == PoolMode::Auto;
+                    self.wants_new_connection = self.has_to_begin_anew(marks);
                     return Step::Leave(Turn::NeedServer);
                 }
                 if self.must_wait_for_names(header) {
@@ -259,6 +257,7 @@ impl Session {
     /// Brings the connection to where the statement at the front expects it.
     fn before_statement(&mut self, header: Header, marks: Marks, deallocate: Option<&Deallocate>) {
         self.before_sequences(marks);
+        self.stays.ran_library |= marks.contains(Marks::RUNS_LIBRARY.with(Marks::CODE));
         let Some(lease) = &self.server else {
             return;
         };

@@ -34,7 +34,7 @@ impl Session {
         };
         if std::mem::take(&mut self.wants_new_connection) {
             for _ in 0..REPLACED_MAX {
-                if !lease.past.is_used() {
+                if lease.past.is_untouched_but_by(self.stays.session) {
                     break;
                 }
                 // It makes room for a new one.
@@ -57,6 +57,14 @@ impl Session {
             self.marks.add(Marks::SESSION_MODE);
         }
         Ok(())
+    }
+
+    /// Whether a statement with these marks is to find a connection as a new session finds it: what it does depends on
+    /// what the backend has loaded, or on what it has counted, and others may have had it do so.
+    pub(super) fn has_to_begin_anew(&self, marks: Marks) -> bool {
+        self.shared.pool_mode == PoolMode::Auto
+            && (marks.contains(Marks::LIBRARY) && !self.stays.ran_library
+                || marks.contains(Marks::STATISTICS) && self.stays.count == 0)
     }
 
     /// Waits for a connection that is not the session's own.

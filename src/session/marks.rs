@@ -62,6 +62,8 @@ impl Marks {
 
     /// A library, or a setting that one may take for its own when it is loaded.
     pub(super) const LIBRARY: Self = Self(1 << 23);
+    /// The text runs code or speaks of a language, and so may have a library loaded.
+    pub(super) const RUNS_LIBRARY: Self = Self(1 << 22);
     /// The seed of `random()`.
     pub(super) const SEED: Self = Self(1 << 24);
     /// Statistics that the backend has yet to hand in.

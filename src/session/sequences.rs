@@ -28,6 +28,8 @@ pub(super) struct Stays {
     pub(super) count: u64,
     /// It has inserted since it came to the current one.
     inserted_here: bool,
+    /// It may have had a library loaded.
+    pub(super) ran_library: bool,
 }
 
 impl Stays {
@@ -36,6 +38,7 @@ impl Stays {
             session: NEXT_SESSION.fetch_add(1, Ordering::Relaxed),
             count: 0,
             inserted_here: false,
+            ran_library: false,
         }
     }
 }

@@ -115,6 +115,9 @@ fn word(word: &[u8]) -> Marks {
         b'd' if is("deallocate") => Marks::NAMES_STATEMENT.with(Marks::FORGETS_STATEMENTS),
         b'd' if is("discard") => Marks::FORGETS_STATEMENTS,
         b'e' if is("execute") => Marks::NAMES_STATEMENT,
+        b'd' if is("do") => Marks::RUNS_LIBRARY,
+        b'c' if is("call") => Marks::RUNS_LIBRARY,
+        b'p' if begins_with(word, "plp") || begins_with(word, "pltcl") => Marks::RUNS_LIBRARY,
         b'i' if is("insert") => Marks::INSERTS,
         b'm' if is("merge") => Marks::INSERTS,
         b'c' if is("copy") => Marks::INSERTS,
@@ -224,13 +227,18 @@ mod tests {
         check("Insert into t values (1)", Marks::INSERTS);
         check("select setseed(0.5)", Marks::SEED);
         check("select pg_stat_force_next_flush()", Marks::STATISTICS);
-        check("do $$ begin perform 1; end $$", Marks::default());
+        check("do $$ begin perform 1; end $$", Marks::RUNS_LIBRARY);
         check(
             "do $$ begin execute 'x'; end $$",
-            Marks::CODE.with(Marks::NAMES_STATEMENT),
+            Marks::CODE
+                .with(Marks::NAMES_STATEMENT)
+                .with(Marks::RUNS_LIBRARY),
         );
-        check("do 'begin set role x; end'", Marks::CODE);
-        check("on conflict do update set role = 1", Marks::default());
+        check(
+            "do 'begin set role x; end'",
+            Marks::CODE.with(Marks::RUNS_LIBRARY),
+        );
+        check("on conflict do update set role = 1", Marks::RUNS_LIBRARY);
         check("declare c cursor with hold for select 1", Marks::HOLD);
         check("reset  ALL", Marks::RESET_ALL);
         check("select all x", Marks::default());
@@ -238,12 +246,15 @@ mod tests {
         check("table pg_prepared_statements", Marks::SHOWS_STATEMENTS);
         check("Prepare p as select 1", Marks::NAMES_STATEMENT);
         check("PREPARE TRANSACTION 'x'", Marks::default());
-        check("set PLpgsql.extra_errors = 'all'", Marks::LIBRARY);
+        check(
+            "set PLpgsql.extra_errors = 'all'",
+            Marks::LIBRARY.with(Marks::RUNS_LIBRARY),
+        );
         check(
             "set session auto_explain.log_nested_statements = on",
             Marks::LIBRARY,
         );
-        check("select plpgsql.x from plpgsql", Marks::default());
+        check("select plpgsql.x from plpgsql", Marks::RUNS_LIBRARY);
         check(
             "select set_config('seed', '0.5', false)",
             Marks::SET.with(Marks::SAYS_SEED).with(Marks::SEED),

@@ -177,6 +177,25 @@ fn a_setting_of_a_library_is_what_it_is_in_a_new_session() {
     // The pool's only connection has loaded the library for somebody else.
     stage.client().rows("do $$ begin null; end $$");
     assert_eq!(run(stage.client()), direct);
+    // A session that has been here for long has loaded nothing for that.
+    let mut client = stage.client();
+    client.rows("select 1");
+    stage.client().rows("do $$ begin null; end $$");
+    assert_eq!(run(client), direct);
+}
+
+#[test]
+fn statistics_are_handed_in_by_a_backend_that_has_only_ones_own() {
+    let stage = stage();
+    let mut first = stage.client();
+    let backend = first.value("select pg_backend_pid()");
+    drop(first);
+    let mut client = stage.client();
+    client.rows("select pg_stat_force_next_flush()");
+    let own = client.value("select pg_backend_pid()");
+    assert_ne!(own, backend);
+    client.rows("select pg_stat_force_next_flush()");
+    assert_eq!(client.value("select pg_backend_pid()"), own);
 }
 
 #[test]
