@@ -30,4 +30,5 @@ mod protocol;
 mod provider;
 mod questions;
 mod schema;
+mod state_table;
 mod support;
