@@ -7,10 +7,10 @@ FUZZ_SECONDS ?= 60
 NEXTEST := $(shell $(CARGO) nextest --version 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test drivers regress large fmt lint deny bench fuzz fuzz-diff clean
+.PHONY: help demo test drivers test-drivers regress large fmt lint deny bench fuzz fuzz-diff clean
 
 help: ## show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a throwaway PostgreSQL with the sample shop, pgask in front of it (PORT, HTTP_PORT)
 	@scripts/ensure-postgres.sh
@@ -21,11 +21,15 @@ test: drivers ## every test, against PostgreSQL servers of their own
 ifdef NEXTEST
 	$(CARGO) nextest run --locked
 else
-	$(CARGO) test --locked
+	$(CARGO) test --locked -- --skip drivers::packaged::
 endif
 
 drivers: ## the Python and Node clients that the driver tests use, below target/
 	@scripts/driver-env.sh
+
+test-drivers: ## every driver there is, direct and through pgask; prints the table and writes it to docs/clients.md
+	@scripts/ensure-postgres.sh
+	@scripts/test-drivers.sh
 
 large: ## results of 10 GB through the proxy, whose memory must stay where it is
 	@scripts/ensure-postgres.sh
