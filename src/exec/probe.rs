@@ -84,6 +84,12 @@ pub async fn probe(pool: &Pool, approved: &Approved) -> Probed {
         Ok(lease) => lease,
         Err(error) => return Probed::Unchecked(error.refusal().to_string().into()),
     };
+    // What a session has set is not the probe's: a role set by one must not plan for another.
+    match timeout(EXCHANGE_TIME_MAX, lease.bring_into_force(&None)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Probed::Unchecked(error.refusal().to_string().into()),
+        Err(_) => return Probed::Unchecked("resetting a connection took too long".into()),
+    }
     let steps = steps(approved);
     let answers = match timeout(EXCHANGE_TIME_MAX, exchange(&mut lease, &steps)).await {
         Ok(Ok(answers)) => answers,

@@ -9,10 +9,12 @@ use bytes::BytesMut;
 use lru::LruCache;
 
 use super::cancel::CancelPoint;
+use super::connector::Welcome;
+use super::set_values::InForce;
 use super::statement::{Change, Statement};
 use crate::observe::metrics::Held;
 use crate::wire::exchange::Exchange;
-use crate::wire::server::{Address, ServerStream};
+use crate::wire::server::{Address, ServerStream, read_parameter_status};
 use crate::wire::stream::Stream;
 
 /// No session's mark: nobody knows what unnamed statement the server holds.
@@ -28,10 +30,11 @@ pub struct ServerConnection {
     pub stream: Stream,
     /// What the server owes.
     pub exchange: Exchange<Change>,
-    /// The application name in force, when it is known.
-    pub application_name: Option<Arc<str>>,
-    /// The application name that the connection has by itself.
-    pub application_name_default: Arc<str>,
+    /// What is set on it beyond what its startup gave.
+    pub in_force: InForce,
+    /// The settings that it reports, application name apart, as it did last. Connections that report the same from
+    /// their beginning share one value.
+    pub reports: Welcome,
     /// Whose unnamed statement the server holds: a mark of the session's own, 0 where it holds none,
     /// [`UNKNOWN_OWNER`] where it may hold any.
     pub unnamed_owner: u64,
@@ -57,21 +60,16 @@ impl ServerConnection {
     pub(super) fn new(
         address: Address,
         server: ServerStream,
+        reports: Welcome,
         prepared_max: usize,
         opened_at: u64,
         counted: Held,
     ) -> Self {
-        let application_name: Arc<str> = server
-            .parameters
-            .iter()
-            .find(|(name, _)| name == "application_name")
-            .map_or("", |(_, value)| value)
-            .into();
         Self {
             stream: server.stream,
             exchange: Exchange::default(),
-            application_name: Some(application_name.clone()),
-            application_name_default: application_name,
+            in_force: None,
+            reports,
             unnamed_owner: 0,
             closing: Vec::new(),
             described_types: Vec::new(),
@@ -134,6 +132,23 @@ impl ServerConnection {
     /// Forgets a statement that was not prepared after all.
     pub fn forget(&mut self, statement: &Statement) {
         self.prepared.pop(&statement.id());
+    }
+
+    /// Notes what the server reports of a setting: the body of a ParameterStatus.
+    pub fn note_report(&mut self, body: &[u8]) {
+        let Some((name, value)) = read_parameter_status(body) else {
+            return;
+        };
+        let known = self.reports.iter().position(|(known, _)| *known == name);
+        if name == "application_name" || known.is_some_and(|at| self.reports[at].1 == value) {
+            return;
+        }
+        let mut reports = self.reports.to_vec();
+        match known {
+            Some(at) => reports[at].1 = value,
+            None => reports.push((name, value)),
+        }
+        self.reports = reports.into();
     }
 
     /// Forgets every statement: DEALLOCATE ALL or DISCARD ALL went by.

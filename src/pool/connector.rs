@@ -20,15 +20,41 @@ pub struct ServerConnector {
     pub(super) parameters: Vec<(String, String)>,
     pub(super) credentials: Arc<SharedCredentials>,
     /// ParameterStatus as the newest connection reported it.
-    pub(super) welcome: Arc<Mutex<Option<Welcome>>>,
+    pub(super) greeting: Arc<Mutex<Option<Greeting>>>,
     pub(super) epoch: Epoch,
     pub(super) connect_timeout: Duration,
     pub(super) prepared_max: usize,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// What a client is told at login: every ParameterStatus, in the server's order.
+/// Every ParameterStatus, in the server's order.
 pub type Welcome = Arc<[(String, String)]>;
+
+/// What a new connection reports.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// What a client is told at login.
+    pub welcome: Welcome,
+    /// The same without the application name, which is the client's own.
+    pub reports: Welcome,
+}
+
+impl Greeting {
+    fn new(parameters: &[(String, String)], last: Option<&Self>) -> Self {
+        let is_report = |(name, _): &&(String, String)| name != "application_name";
+        let reports = parameters.iter().filter(is_report).cloned().collect();
+        match last {
+            Some(last) if last.reports == reports => Self {
+                welcome: parameters.into(),
+                reports: last.reports.clone(),
+            },
+            _ => Self {
+                welcome: parameters.into(),
+                reports,
+            },
+        }
+    }
+}
 
 /// The proof of identity that the next connection will use; replaced at each login of a client.
 #[derive(Default)]
@@ -65,20 +91,23 @@ impl ServerConnector {
             .map_err(|_| {
                 ConnectError::Unreachable(format!("no answer within {:?}", self.connect_timeout))
             })??;
-        let greeting = {
-            let mut welcome = self.welcome.lock().unwrap_or_else(PoisonError::into_inner);
-            let greeting = self.epoch.greet(begun_at, &server.parameters);
-            if greeting.is_newest {
-                *welcome = Some(server.parameters.as_slice().into());
+        let (reports, opened_at) = {
+            let mut newest = self.greeting.lock().unwrap_or_else(PoisonError::into_inner);
+            let greeting = Greeting::new(&server.parameters, newest.as_ref());
+            let reports = greeting.reports.clone();
+            let greeted = self.epoch.greet(begun_at, &server.parameters);
+            if greeted.is_newest {
+                *newest = Some(greeting);
             }
-            greeting
+            (reports, greeted.opened_at)
         };
         let counted = Held::new(&self.metrics.server_connections);
         Ok(ServerConnection::new(
             self.address.clone(),
             server,
+            reports,
             self.prepared_max,
-            greeting.opened_at,
+            opened_at,
             counted,
         ))
     }

@@ -11,7 +11,7 @@ use futures_util::future::poll_immediate;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::ServerConnection;
-use super::connector::{Failures, ServerConnector, SharedCredentials, Welcome};
+use super::connector::{Failures, Greeting, ServerConnector, SharedCredentials};
 use super::epoch::Epoch;
 use super::parking::{Arrival, Parking, Waiter};
 use super::settings::Settings;
@@ -36,7 +36,7 @@ pub struct Pool {
     size_max: u32,
     limits: AgeLimits,
     credentials: Arc<SharedCredentials>,
-    welcome: Arc<std::sync::Mutex<Option<Welcome>>>,
+    greeting: Arc<std::sync::Mutex<Option<Greeting>>>,
     epoch: Epoch,
     failures: Failures,
     wait_timeout: Duration,
@@ -83,7 +83,7 @@ impl Pool {
         let failures = Failures::new();
         let address = connector.address.clone();
         let credentials = connector.credentials.clone();
-        let welcome = connector.welcome.clone();
+        let greeting = connector.greeting.clone();
         let epoch = connector.epoch.clone();
         let metrics = connector.metrics.clone();
         let limits = AgeLimits {
@@ -111,7 +111,7 @@ impl Pool {
             size_max: settings.default_pool_size,
             limits,
             credentials,
-            welcome,
+            greeting,
             epoch,
             failures,
             wait_timeout: settings.query_wait_timeout,
@@ -174,17 +174,17 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Self::lease`].
-    pub async fn welcome(&self) -> Result<Welcome, LeaseError> {
+    pub async fn greeting(&self) -> Result<Greeting, LeaseError> {
         loop {
             let known = self
-                .welcome
+                .greeting
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            if let Some(welcome) = known
+            if let Some(greeting) = known
                 && self.epoch.is_greeted()
             {
-                return Ok(welcome);
+                return Ok(greeting);
             }
             let mut lease = self.lease().await?;
             lease.mark_clean();

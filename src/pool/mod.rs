@@ -14,8 +14,10 @@ pub mod connector;
 pub mod dedicated;
 pub mod lease;
 pub mod registry;
+pub mod replay;
 pub mod roster;
 pub mod seat;
+pub mod set_values;
 pub mod statement;
 
 mod epoch;

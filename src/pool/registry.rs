@@ -133,7 +133,7 @@ impl Pools {
             address: address(&endpoint),
             parameters,
             credentials: Arc::new(SharedCredentials::default()),
-            welcome: Arc::default(),
+            greeting: Arc::default(),
             epoch: self.epoch.of_another_pool(),
             connect_timeout: self.settings.server_connect_timeout,
             prepared_max: self.settings.prepared_statements_max,

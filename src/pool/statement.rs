@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::connection::StatementName;
+use super::set_values::SetChange;
 
 /// A prepared statement of one client, or of many.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Statement {
 }
 
 /// A change to what is prepared, to be taken back when an error keeps it from happening; or a question about it, which
-/// goes unanswered then.
+/// goes unanswered then; or a change to what is set, to be noted when it has happened.
 #[derive(Debug)]
 pub enum Change {
     /// The client gives a statement this name.
@@ -161,6 +162,8 @@ pub enum Change {
     Replaced,
     /// The server is told to forget a statement.
     Closed(StatementName),
+    /// A statement that sets was being executed, and its text tells what it does.
+    Sets(Box<[SetChange]>),
 }
 
 /// Every statement that some client or server connection still refers to and a server has described.

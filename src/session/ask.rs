@@ -276,6 +276,7 @@ impl Session {
         {
             let refusal = match failure {
                 LeaseFailure::Lease(error) => error.refusal(),
+                LeaseFailure::Replay(error) => error.refusal(),
                 LeaseFailure::Cancelled => cancelled(),
                 LeaseFailure::Gone(gone) => return Err(gone),
             };

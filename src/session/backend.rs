@@ -1,6 +1,6 @@
 //! The server's frames: which of them tell us something, and which are not the client's to see.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::marks::Marks;
 use super::serve::Session;
@@ -52,13 +52,20 @@ impl Session {
             let Some(lease) = &mut self.server else {
                 return;
             };
+            let due = if header.tag == tag::COMMAND_COMPLETE
+                && matches!(lease.exchange.token_due(), Some(Change::Sets(_)))
+            {
+                lease.exchange.take_due()
+            } else {
+                None
+            };
             let verdict = lease.exchange.received(header.tag);
             let mut renamed = None;
             let tells = !swallowing
                 || matches!(header.tag, tag::READY_FOR_QUERY | tag::ERROR_RESPONSE)
                 || header.tag == tag::PARAMETER_STATUS && verdict == Verdict::Pass;
             if whole && examined && tells && !describes {
-                renamed = self.note_server_frame(header);
+                renamed = self.note_server_frame(header, due);
             } else if header.tag == tag::ERROR_RESPONSE {
                 self.take_back_lost();
             }
@@ -114,12 +121,17 @@ impl Session {
     }
 
     /// Takes from a frame what it tells us; the frame to send in its place, when it must not go as it is.
-    pub(super) fn note_server_frame(&mut self, header: Header) -> Option<Vec<u8>> {
+    pub(super) fn note_server_frame(
+        &mut self,
+        header: Header,
+        due: Option<Change>,
+    ) -> Option<Vec<u8>> {
         let body = &self.to_client.unscanned()[HEADER_BYTES..header.frame_bytes];
         match header.tag {
             tag::READY_FOR_QUERY => {
                 self.status = body.first().copied().unwrap_or(b'I');
                 self.resetting = false;
+                self.settings_ready();
                 self.own_words_ahead = false;
                 self.text_settings_in_doubt = false;
                 self.deallocating = None;
@@ -173,6 +185,7 @@ impl Session {
                 self.marks.add(self.made.command(command_tag, self.marks));
                 let is_last = self.nothing_was_sent_behind();
                 self.pins.command(command_tag, self.marks, is_last);
+                self.settings.steered(command_tag);
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DISCARD SEQUENCES" => self.sequences_discarded(),
@@ -182,8 +195,9 @@ impl Session {
                             self.statements.remove(&name);
                         }
                     }
+                    b"SET" => self.set_completed(b"SET", due),
                     b"RESET" => {
-                        self.application_name_unknown();
+                        self.set_completed(b"RESET", due);
                         if self.marks.contains(Marks::RESET_ALL) {
                             self.marks.remove(Marks::RESET_ALL);
                             self.ask_state.settings.reset_all();
@@ -199,6 +213,8 @@ impl Session {
                     return self.application_name_reported();
                 }
                 let (name, value) = (name.to_vec(), value.to_vec());
+                let body = Bytes::copy_from_slice(body);
+                self.note_report(&body);
                 self.note_parameter(&name, &value);
             }
             _ => return self.note_error(header),
@@ -225,6 +241,7 @@ impl Session {
         if matches!(message::error_field(frame, b'V'), Some(b"FATAL" | b"PANIC")) {
             self.server_farewell = true;
         }
+        self.settings.failed();
         let renamed = match &self.ask_state.running {
             Some(sql) => message::with_internal_query(frame, sql),
             None => self
@@ -265,6 +282,7 @@ impl Session {
                 Change::Described { .. } | Change::UnnamedDescribed => {}
                 Change::Closed(name) => lease.closing.push(name),
                 Change::Replaced => replaced_count += 1,
+                Change::Sets(_) => {}
             }
         }
         self.unnamed.take_back(replaced_count);
@@ -277,10 +295,14 @@ impl Session {
     fn everything_discarded(&mut self) {
         self.everything_deallocated();
         self.sequences_discarded();
-        self.application_name_unknown();
+        self.resetting = true;
         self.ask_state.settings.reset_all();
         // Something sent behind it may have left its mark already.
-        if self.nothing_was_sent_behind() && !self.marks.contains(Marks::SESSION_MODE) {
+        let alone = self.nothing_was_sent_behind();
+        if let Some(lease) = &mut self.server {
+            self.settings.discarded(&mut lease.in_force, alone);
+        }
+        if alone && !self.marks.contains(Marks::SESSION_MODE) {
             self.discarded_all();
         }
     }
@@ -305,14 +327,6 @@ impl Session {
             let unnamed_owner = lease.unnamed_owner;
             lease.forget_all();
             lease.unnamed_owner = unnamed_owner;
-        }
-    }
-
-    /// The server's application name has become the connection's own; the client's is what it logged in with.
-    fn application_name_unknown(&mut self) {
-        self.resetting = true;
-        if let Some(lease) = &mut self.server {
-            lease.application_name = None;
         }
     }
 

@@ -179,6 +179,7 @@ impl Session {
             }
             self.note_forgetting(marks);
             let sql = self.unnamed.sql_of(marks);
+            self.note_portal(&portal, &sql, marks);
             self.open_fence(marks, &sql, &portal);
             return self.forward(header, Sent::Bind);
         }
@@ -204,6 +205,7 @@ impl Session {
                 return Step::Next;
             }
         };
+        self.note_portal(&portal, statement.sql(), marks);
         self.open_fence(marks, statement.sql(), &portal);
         let Some(lease) = &mut self.server else {
             return Step::Next;

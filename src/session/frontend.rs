@@ -216,7 +216,7 @@ impl Session {
                 self.forgets_in_batch |= self.bound_forgets;
                 match self.execute_ours(header) {
                     Some(()) => Step::Next,
-                    None => self.forward(header, Sent::Execute),
+                    None => self.forward_execute(header),
                 }
             }
             tag::SYNC => {
@@ -258,16 +258,6 @@ impl Session {
     fn before_statement(&mut self, header: Header, marks: Marks, deallocate: Option<&Deallocate>) {
         self.before_sequences(marks);
         self.stays.ran_library |= marks.contains(Marks::RUNS_LIBRARY.with(Marks::CODE));
-        let Some(lease) = &self.server else {
-            return;
-        };
-        if lease.application_name.is_none()
-            && self.status != b'E'
-            && !self.in_batch
-            && lease.exchange.is_empty()
-        {
-            self.replay_application_name();
-        }
         let shows_ours = marks.contains(Marks::SHOWS_STATEMENTS)
             && self
                 .server
@@ -312,20 +302,45 @@ impl Session {
         Step::Next
     }
 
+    fn forward_execute(&mut self, header: Header) -> Step {
+        if self.portals_that_set.is_empty() {
+            return self.forward(header, Sent::Execute);
+        }
+        let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+        let portal = split_cstr(body).map(|(portal, _)| portal);
+        let sets = self
+            .portals_that_set
+            .iter()
+            .find_map(|(name, changes)| (Some(&**name) == portal).then(|| changes.clone()));
+        self.from_client.pass(header.frame_bytes);
+        self.sent_that_sets(Sent::Execute, sets);
+        self.in_batch = true;
+        Step::Next
+    }
+
     fn forward_query(&mut self, header: Header, marks: Marks) -> Step {
         self.marks.add(marks);
+        let is_alone = !self.in_batch && !self.unnamed.is_in_doubt();
+        let sets = if marks.contains(Marks::SPEAKS_OF_SETTINGS) {
+            let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+            let sql = split_cstr(body).map_or(body, |(sql, _)| sql).to_vec();
+            // In a batch that no Sync has ended, what fails takes it back.
+            self.note_set(&sql, marks, is_alone)
+        } else {
+            None
+        };
         self.from_client.pass(header.frame_bytes);
         if let Some(lease) = &mut self.server {
             // A simple query drops the unnamed statement, on the server as in the session, unless it is skipped.
             lease.unnamed_owner = 0;
-            if self.in_batch || self.unnamed.is_in_doubt() {
+            if !is_alone {
                 self.unnamed.drop_later();
                 lease
                     .exchange
                     .sent_with(Sent::Query, Fate::Relay, Change::Replaced);
             } else {
                 self.unnamed.forget();
-                lease.exchange.sent(Sent::Query, Fate::Relay);
+                self.sent_that_sets(Sent::Query, sets);
             }
         }
         self.names_in_doubt |= marks.contains(Marks::FORGETS_STATEMENTS)

@@ -183,10 +183,12 @@ impl Session {
                     return true;
                 }
                 tag::NOTIFICATION_RESPONSE => self.to_client.pass(header.frame_bytes),
-                tag::PARAMETER_STATUS if is_readable => match self.note_server_frame(header) {
-                    Some(frame) => self.to_client.replace(header.frame_bytes, &frame),
-                    None => self.to_client.pass(header.frame_bytes),
-                },
+                tag::PARAMETER_STATUS if is_readable => {
+                    match self.note_server_frame(header, None) {
+                        Some(frame) => self.to_client.replace(header.frame_bytes, &frame),
+                        None => self.to_client.pass(header.frame_bytes),
+                    }
+                }
                 // With low client_min_messages the question makes notices of its own.
                 tag::ERROR_RESPONSE | tag::NOTICE_RESPONSE if is_readable && is_farewell(frame) => {
                     self.server_farewell |= header.tag == tag::ERROR_RESPONSE;

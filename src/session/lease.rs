@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::time::timeout;
 
 use super::marks::Marks;
 use super::serve::{Gone, Session};
 use crate::pool::lease::{Lease, LeaseError, Pool};
+use crate::pool::replay::ReplayError;
 use crate::pool::roster::Ticket;
+use crate::pool::set_values::is_same;
 use crate::pool::settings::PoolMode;
-use crate::wire::exchange::{Fate, Sent};
-use crate::wire::frame::{HEADER_BYTES, Header, tag};
-use crate::wire::message;
 
 /// How long the server may take to receive what a client sent before it went.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many connections are tried before the session is told that its settings cannot be set.
+const REPLAY_ATTEMPTS_MAX: u32 = 3;
 
 /// How long a connection may take to forget its last client before it is closed instead.
 const RESET_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,6 +43,9 @@ impl Session {
                 lease = self.wait_for_lease().await?;
             }
         }
+        if !self.is_as_wanted(&lease) {
+            lease = self.prepare_lease(lease).await?;
+        }
         self.ticket().runs_on(lease.cancel_point());
         // One that came while there was no server to send it to, and after this one looks there.
         if self.ticket().take_cancel() {
@@ -52,7 +56,6 @@ impl Session {
         // The connection before this one was left when it owed nothing.
         self.names_in_doubt = false;
         self.begin_stay();
-        self.replay_application_name();
         if self.shared.pool_mode == PoolMode::Session {
             self.marks.add(Marks::SESSION_MODE);
         }
@@ -79,34 +82,40 @@ impl Session {
         }
     }
 
-    /// Sets the client's application name on a connection that has another's.
-    pub(super) fn replay_application_name(&mut self) {
-        let Some(lease) = &mut self.server else {
-            return;
-        };
-        let wanted = self
-            .application_name
-            .as_ref()
-            .unwrap_or(&lease.application_name_default)
-            .clone();
-        if lease.application_name.as_ref() == Some(&wanted) {
-            return;
+    /// Brings the session's settings into force on a connection that somebody else may have had; on another one where
+    /// what the last one had set stands in the way.
+    async fn prepare_lease(&mut self, mut lease: Lease) -> Result<Lease, LeaseFailure> {
+        let ticket = self.ticket().clone();
+        for attempt in 1.. {
+            let was_untouched = lease.in_force.is_none();
+            let wanted = self.settings.wanted.clone();
+            // Whoever leaves here leaves with the connection half prepared, and it is closed.
+            let prepared = tokio::select! {
+                biased;
+                prepared = lease.bring_into_force(&wanted) => prepared,
+                () = ticket.cancelled() => return Err(LeaseFailure::Cancelled),
+                () = ticket.expelled() => return Err(LeaseFailure::Gone(Gone::Proxy)),
+                () = self.client_hung_up() => return Err(LeaseFailure::Gone(Gone::Client)),
+            };
+            match prepared {
+                Ok(()) => break,
+                Err(error) if was_untouched || attempt == REPLAY_ATTEMPTS_MAX => {
+                    return Err(LeaseFailure::Replay(error));
+                }
+                Err(_) => {}
+            }
+            lease.close();
+            lease = self.wait_for_lease().await?;
         }
-        let mut query = BytesMut::new();
-        // `E''` means the same whatever standard_conforming_strings says.
-        let quoted = wanted.replace('\\', "\\\\").replace('\'', "''");
-        message::put_query(
-            &mut query,
-            format!("SET application_name TO E'{quoted}'").as_bytes(),
-        );
-        self.from_client.insert(&query);
-        lease.exchange.sent(Sent::Query, Fate::Swallow);
-        lease.application_name = Some(wanted);
-        lease.unnamed_owner = 0;
+        self.tell_reports(&mut lease);
+        Ok(lease)
     }
 
     /// The transaction is over: gives the connection back, or keeps it when the session may have state on it.
-    pub(super) async fn end_transaction(&mut self) {
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(super) async fn end_transaction(&mut self) -> Result<(), Gone> {
         if !self.pinned {
             self.shared.metrics.transactions.inc();
             self.ask_state.end_transaction();
@@ -115,14 +124,30 @@ impl Session {
             && self.shared.pool_mode != PoolMode::Transaction
         {
             self.settle_pins().await;
-            if self.pinned {
-                return;
-            }
         }
+        if self.settings.is_in_doubt() {
+            self.settle_settings().await;
+        }
+        if self.marks.keeps_state() && self.shared.pool_mode != PoolMode::Transaction {
+            if !self.pinned {
+                self.settle_pins().await;
+            }
+            return self.restore_settings().await;
+        }
+        // In transaction mode nothing is pinned: a connection of which nobody knows what is set on it is closed.
+        let is_known = !self.settings.is_in_doubt();
         self.marks = Marks::default();
         if let Some(lease) = self.server.take() {
-            self.park(lease);
+            if is_known {
+                self.park(lease);
+            } else {
+                self.settings.give_up();
+                if let Some(lease) = self.ticket().leave(lease) {
+                    lease.close();
+                }
+            }
         }
+        Ok(())
     }
 
     /// Leaves a connection that keeps nothing of the session's.
@@ -131,6 +156,31 @@ impl Session {
         if let Some(lease) = self.ticket().leave(lease) {
             self.seat.park(lease);
         }
+    }
+
+    /// Sets again what a pinned session has reset to the connection's own value instead of its client's.
+    async fn restore_settings(&mut self) -> Result<(), Gone> {
+        let has_looked = self.settings.base_is_looked_at();
+        if self.settings.is_in_doubt() && !has_looked {
+            return Ok(());
+        }
+        let Some(mut lease) = self.server.take() else {
+            return Ok(());
+        };
+        let restored = lease.bring_into_force(&self.settings.wanted).await;
+        self.tell_reports(&mut lease);
+        self.server = Some(lease);
+        restored.map_err(|_| Gone::Server)
+    }
+
+    /// Whether what is in force for a pinned session may not be what its client wants.
+    #[inline]
+    pub(super) fn must_restore_settings(&self) -> bool {
+        if self.settings.is_in_doubt() {
+            return self.settings.must_look_at_base();
+        }
+        let in_force = self.server.as_ref().map(|lease| &lease.in_force);
+        in_force.is_some_and(|in_force| !is_same(in_force, &self.settings.wanted))
     }
 
     /// The client has gone: sees to it that its connection is clean before anybody else gets it.
@@ -183,48 +233,22 @@ impl Session {
 #[derive(Debug)]
 pub(super) enum LeaseFailure {
     Lease(LeaseError),
+    /// The connection could not be brought to where the session wants it.
+    Replay(ReplayError),
     Cancelled,
     Gone(Gone),
 }
 
 /// Makes a connection forget its client, of which nothing is left but what DISCARD ALL takes away.
 async fn reset(mut lease: Lease, ticket: Arc<Ticket>, pool: Arc<Pool>) {
-    let forgotten = timeout(RESET_TIMEOUT, discard_all(&mut lease)).await;
+    let forgotten = timeout(RESET_TIMEOUT, lease.run("DISCARD ALL")).await;
     if matches!(forgotten, Ok(Ok(()))) {
         lease.forget_all();
         lease.past.forget();
-        lease.application_name = Some(lease.application_name_default.clone());
+        lease.in_force = None;
         lease.mark_clean();
         if let Some(lease) = ticket.leave(lease) {
             pool.give_back(lease);
         }
     }
 }
-
-async fn discard_all(lease: &mut Lease) -> std::io::Result<()> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    let mut query = BytesMut::new();
-    message::put_query(&mut query, b"DISCARD ALL");
-    lease.stream.write_all(&query).await?;
-    loop {
-        let mut frame = vec![0; HEADER_BYTES];
-        lease.stream.read_exact(&mut frame).await?;
-        let header = Header::read_backend(&frame).expect("five bytes were read");
-        if header.frame_bytes > RESET_MESSAGE_BYTES_MAX {
-            return Err(std::io::ErrorKind::InvalidData.into());
-        }
-        frame.resize(header.frame_bytes, 0);
-        lease.stream.read_exact(&mut frame[HEADER_BYTES..]).await?;
-        match header.tag {
-            tag::READY_FOR_QUERY if frame.get(HEADER_BYTES) == Some(&b'I') => return Ok(()),
-            tag::READY_FOR_QUERY | tag::ERROR_RESPONSE => {
-                return Err(std::io::ErrorKind::InvalidData.into());
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Nothing that answers DISCARD ALL is larger, short of a notification's payload (8,000 bytes at most).
-const RESET_MESSAGE_BYTES_MAX: usize = 64 * 1024;

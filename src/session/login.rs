@@ -13,6 +13,7 @@ use crate::access::settings::Method;
 use crate::access::verifier::Standing;
 use crate::error::{Refusal, SqlState};
 use crate::names::{Caller, raw};
+use crate::pool::connector::Greeting;
 use crate::pool::control::ControlPools;
 use crate::pool::dedicated::Dedicated;
 use crate::pool::lease::{LeaseError, Pool};
@@ -101,7 +102,7 @@ impl Door {
                     entrance.pool,
                     entrance.watch,
                     entrance.application_name,
-                    &entrance.welcome,
+                    entrance.greeting.reports,
                 ))));
             }
             Ok(Entrance::Own((entry, dedicated))) => {
@@ -168,8 +169,8 @@ impl Door {
                 .map_err(login_error)?;
         }
         pool.credentials().set(credentials);
-        let welcome = match pool.welcome().await {
-            Ok(welcome) => welcome,
+        let greeting = match pool.greeting().await {
+            Ok(greeting) => greeting,
             Err(error) => {
                 // The next one's parameters may be the same in another order, and so may be the first that is wrong.
                 drop(pool);
@@ -188,11 +189,11 @@ impl Door {
 
         let application_name = startup
             .parameter("application_name")
-            .map(|name| shown_application_name(name, &welcome));
+            .map(|name| shown_application_name(name, &greeting.welcome));
         let entry = self.roster.enter(key_bytes(startup));
         let mut out = BytesMut::new();
         message::put_authentication_ok(&mut out);
-        for (name, value) in &*welcome {
+        for (name, value) in &*greeting.welcome {
             let value = match (name.as_str(), &application_name) {
                 ("application_name", Some(own)) => own,
                 _ => value.as_str(),
@@ -207,7 +208,7 @@ impl Door {
             pool,
             watch,
             application_name: application_name.map(Into::into),
-            welcome,
+            greeting,
         })
     }
 
@@ -308,7 +309,7 @@ struct SharedEntrance {
     pool: Arc<Pool>,
     watch: KeeperWatch,
     application_name: Option<Arc<str>>,
-    welcome: Arc<[(String, String)]>,
+    greeting: Greeting,
 }
 
 /// The parameters of a server connection that is one client's own: the client's, with the names as they are looked up.

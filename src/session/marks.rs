@@ -33,7 +33,7 @@ impl Marks {
     /// The text speaks of the view of all prepared statements.
     pub(super) const SHOWS_STATEMENTS: Self = Self(1 << 27);
 
-    /// A setting was set, for the session or only perhaps so.
+    /// A setting was set that cannot be set again elsewhere.
     pub(super) const SET: Self = Self(1 << 4);
     /// LISTEN.
     pub(super) const LISTEN: Self = Self(1 << 5);
@@ -56,6 +56,12 @@ impl Marks {
 
     /// The text speaks of unlocking a session's advisory lock.
     pub(super) const UNLOCKS: Self = Self(1 << 19);
+    /// The first word is SET or RESET.
+    pub(super) const SETS: Self = Self(1 << 20);
+    /// A SET may stand in the text, or a function that sets.
+    pub(super) const MAY_SET: Self = Self(1 << 21);
+    /// The text has to be looked at for what it says of settings.
+    pub(super) const SPEAKS_OF_SETTINGS: Self = Self(Self::SETS.0 | Self::MAY_SET.0);
 
     /// A prepared statement holds a value that it could not be given anywhere else.
     pub(super) const FROZEN: Self = Self(1 << 28);
@@ -186,7 +192,6 @@ impl Marks {
     #[inline]
     pub(super) fn of_command_tag(tag: &[u8]) -> Self {
         match tag {
-            b"SET" => Self::SET,
             b"LISTEN" => Self::LISTEN,
             b"PREPARE" => Self::PREPARE,
             b"LOAD" => Self::LIBRARY,
@@ -201,11 +206,12 @@ mod tests {
 
     #[test]
     fn tags_that_leave_something_behind_are_told_from_those_that_do_not() {
-        for tag in ["SET", "LISTEN", "PREPARE", "LOAD"] {
+        for tag in ["LISTEN", "PREPARE", "LOAD"] {
             assert!(Marks::of_command_tag(tag.as_bytes()).keeps_state(), "{tag}");
         }
         for tag in [
             "SELECT 1",
+            "SET",
             "SET CONSTRAINTS",
             "PREPARE TRANSACTION",
             "COMMIT PREPARED",

@@ -18,6 +18,8 @@ use super::marks::Marks;
 use super::pins::Pins;
 use super::prepare::Preparing;
 use super::sequences::Stays;
+use super::set::PortalThatSets;
+use super::settings::Settings;
 use super::statements::Unnamed;
 use super::text_settings::Reported;
 use crate::access::directory::Directory;
@@ -25,9 +27,11 @@ use crate::ask::pipeline::Pipeline;
 use crate::ask::session_settings::SessionSettings;
 use crate::error::{Refusal, SqlState};
 use crate::observe::metrics::Metrics;
+use crate::pool::connector::Welcome;
 use crate::pool::lease::{Lease, Pool};
 use crate::pool::roster::{Dismissal, Entry, Ticket};
 use crate::pool::seat::Seat;
+use crate::pool::set_values::SetValues;
 use crate::pool::settings::PoolMode;
 use crate::pool::statement::Statement;
 use crate::schema::keeper_book::KeeperBooks;
@@ -97,6 +101,11 @@ pub struct Session {
     pub(super) waiting_for_answers: bool,
     pub(super) server_frame_wanted: usize,
 
+    /// What the session has set.
+    pub(super) settings: Settings,
+    /// Portals of statements that set, and what their texts tell of it.
+    pub(super) portals_that_set: Vec<PortalThatSets>,
+    /// What the client called itself at login.
     pub(super) application_name: Option<Arc<str>>,
     pub(super) encoding_is_utf8: bool,
     pub(super) standard_strings: bool,
@@ -160,7 +169,7 @@ pub(super) enum Gone {
 }
 
 impl Session {
-    /// A session that has just logged in; `welcome` is what its client was told.
+    /// A session that has just logged in; `told` is what its client was told.
     pub(super) fn new(
         shared: Arc<Shared>,
         client: Stream,
@@ -168,9 +177,12 @@ impl Session {
         pool: Arc<Pool>,
         watch: KeeperWatch,
         application_name: Option<Arc<str>>,
-        welcome: &[(String, String)],
+        told: Welcome,
     ) -> Self {
         let ask_settings = SessionSettings::new(shared.asks.settings());
+        let base = application_name
+            .as_deref()
+            .and_then(|name| SetValues::of_application_name(name).share());
         let mut session = Self {
             shared,
             client,
@@ -196,6 +208,8 @@ impl Session {
             client_frame_wanted: 0,
             waiting_for_answers: false,
             server_frame_wanted: 0,
+            settings: Settings::new(base, told),
+            portals_that_set: Vec::new(),
             application_name,
             encoding_is_utf8: true,
             standard_strings: true,
@@ -216,7 +230,7 @@ impl Session {
             text_settings_in_doubt: false,
             ask_state: Box::new(AskState::new(ask_settings)),
         };
-        for (name, value) in welcome {
+        for (name, value) in &*session.settings.told.clone() {
             session.note_parameter(name.as_bytes(), value.as_bytes());
         }
         session
@@ -233,6 +247,10 @@ impl Session {
                         self.refuse_front(&error.refusal());
                         None
                     }
+                    Err(LeaseFailure::Replay(error)) => {
+                        self.refuse_front(&error.refusal());
+                        None
+                    }
                     Err(LeaseFailure::Cancelled) => {
                         self.refuse_front(&cancelled());
                         None
@@ -244,10 +262,7 @@ impl Session {
                     self.watch.settle().await;
                     None
                 }
-                Ok(Turn::TransactionEnded) => {
-                    self.end_transaction().await;
-                    None
-                }
+                Ok(Turn::TransactionEnded) => self.end_transaction().await.err().map(Err),
                 Ok(Turn::Terminated) => Some(Ok(None)),
                 Ok(Turn::Dismissed) => Some(Err(Gone::Proxy)),
                 Ok(Turn::Violation(refusal)) => Some(Ok(Some(refusal))),
@@ -377,7 +392,7 @@ impl Session {
     /// The connection can go back: everything sent was answered, and no transaction is open.
     #[inline]
     pub(super) fn transaction_has_ended(&self) -> bool {
-        (!self.pinned || self.pins.are_unsettled(self.marks))
+        (!self.pinned || self.pins.are_unsettled(self.marks) || self.must_restore_settings())
             && self.status == b'I'
             && !self.in_batch
             && self

@@ -125,9 +125,9 @@ impl Unnamed {
         self.current.is_described
     }
 
-    /// The SQL, where it is an ask's; nothing is copied for any other.
+    /// The SQL, where it is an ask's or sets; nothing is copied for any other.
     pub(super) fn sql_of(&self, marks: Marks) -> Vec<u8> {
-        if !marks.runs_in_our_words() {
+        if !marks.runs_in_our_words() && !marks.contains(Marks::SPEAKS_OF_SETTINGS) {
             return Vec::new();
         }
         self.sql().to_vec()

@@ -43,7 +43,12 @@ pub fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
             last.len() == 2 && last.eq_ignore_ascii_case(b"do") && begins_block(&sql[start..at]);
         if class & CANDIDATE != 0 {
             let found = word(&sql[start..at]);
-            if !found.contains(Marks::RESET_ALL) || last.eq_ignore_ascii_case(b"reset") {
+            let stands = if found.contains(Marks::RESET_ALL) {
+                last.eq_ignore_ascii_case(b"reset")
+            } else {
+                !found.contains(Marks::SETS) || first || may_begin_statement(&sql[..start])
+            };
+            if stands {
                 marks.add(found);
             }
         }
@@ -55,11 +60,7 @@ pub fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
         }
         if first {
             first = false;
-            if sql[start..at].eq_ignore_ascii_case(b"begin")
-                || sql[start..at].eq_ignore_ascii_case(b"start")
-            {
-                marks.add(Marks::BEGIN);
-            }
+            marks.add(first_word(last));
         }
     }
     if holds_block && block_keeps_state(sql) {
@@ -80,6 +81,23 @@ fn is_library_setting(before: &[u8], prefix: &[u8]) -> bool {
     let is_one_of =
         |words: &[&[u8]], word: &[u8]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     is_one_of(&[b"set", b"session", b"local"], before) && is_one_of(&LIBRARIES, prefix)
+}
+
+/// What the first word says that would say nothing elsewhere.
+fn first_word(word: &[u8]) -> Marks {
+    let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    match word.len() {
+        5 if is("begin") || is("start") => Marks::BEGIN,
+        5 if is("reset") => Marks::SETS,
+        _ => Marks::default(),
+    }
+}
+
+/// Whether a word behind this text may begin a statement.
+fn may_begin_statement(before: &[u8]) -> bool {
+    memchr::memchr(b';', before).is_some()
+        || memchr::memmem::find(before, b"--").is_some()
+        || memchr::memmem::find(before, b"/*").is_some()
 }
 
 /// A byte that words are made of.
@@ -127,8 +145,10 @@ fn word(word: &[u8]) -> Marks {
         b'p' if is("pg_prepared_statements") || is("pg_prepared_statement") => {
             Marks::SHOWS_STATEMENTS
         }
+        b's' if word.len() == 3 && is("set") => Marks::SETS.with(Marks::MAY_SET),
         _ => match kept_by(word) {
             None => Marks::default(),
+            Some(Kept::Setting) if is("set_config") => Marks::MAY_SET,
             Some(Kept::Setting) => Marks::SET,
             Some(Kept::Temporary) => Marks::TEMPORARY,
             Some(Kept::AdvisoryLock) => Marks::ADVISORY_LOCK,
@@ -218,7 +238,7 @@ mod tests {
             Marks::ADVISORY_LOCK,
         );
         check("select pg_Advisory_unlock_all()", Marks::UNLOCKS);
-        check("select Set_Config('a','b',false)", Marks::SET);
+
         check("select nextval('s')", Marks::SEQUENCE.with(Marks::INSERTS));
         check(
             "select LASTVAL()",
@@ -239,8 +259,15 @@ mod tests {
             Marks::CODE.with(Marks::RUNS_LIBRARY),
         );
         check("on conflict do update set role = 1", Marks::RUNS_LIBRARY);
+        check("select Set_Config('a','b',false)", Marks::MAY_SET);
+        let sets = Marks::SETS.with(Marks::MAY_SET);
+        check(" Set x = 1", sets);
+        check("/* c */ set x = 1", sets);
+        check("-- c\nset x = 1", sets);
+        check("select 1; set x = 1", sets);
+        check("reset x", Marks::SETS);
         check("declare c cursor with hold for select 1", Marks::HOLD);
-        check("reset  ALL", Marks::RESET_ALL);
+        check("reset  ALL", Marks::RESET_ALL.with(Marks::SETS));
         check("select all x", Marks::default());
         check("EXECUTE p", Marks::NAMES_STATEMENT);
         check("table pg_prepared_statements", Marks::SHOWS_STATEMENTS);
@@ -248,16 +275,16 @@ mod tests {
         check("PREPARE TRANSACTION 'x'", Marks::default());
         check(
             "set PLpgsql.extra_errors = 'all'",
-            Marks::LIBRARY.with(Marks::RUNS_LIBRARY),
+            Marks::LIBRARY.with(Marks::RUNS_LIBRARY).with(sets),
         );
         check(
             "set session auto_explain.log_nested_statements = on",
-            Marks::LIBRARY,
+            Marks::LIBRARY.with(sets),
         );
         check("select plpgsql.x from plpgsql", Marks::RUNS_LIBRARY);
         check(
             "select set_config('seed', '0.5', false)",
-            Marks::SET.with(Marks::SAYS_SEED).with(Marks::SEED),
+            Marks::MAY_SET.with(Marks::SAYS_SEED).with(Marks::SEED),
         );
         check("discard all", Marks::FORGETS_STATEMENTS);
         check(

@@ -272,6 +272,17 @@ impl<T> Exchange<T> {
         Some(bytes)
     }
 
+    /// Takes the token of the Query or Execute whose answer is due.
+    #[inline]
+    pub fn take_due(&mut self) -> Option<T> {
+        self.pop_copy_ends();
+        let due = self.owed.front()?;
+        if !matches!(due.message, Sent::Query | Sent::Execute) || !due.has_extra {
+            return None;
+        }
+        self.extras.front_mut()?.token.take()
+    }
+
     /// Notes a message of the server and says what to do with it.
     #[inline]
     pub fn received(&mut self, code: u8) -> Verdict {
@@ -527,6 +538,24 @@ mod tests {
         exchange.received(tag::PARSE_COMPLETE);
         exchange.received(tag::ERROR_RESPONSE);
         assert_eq!(exchange.take_lost(), ["skipped", "failed"]);
+    }
+
+    #[test]
+    fn the_token_of_what_is_executed_is_there_when_it_completes() {
+        let mut exchange = Exchange::default();
+        exchange.sent_with(Sent::Parse, Fate::Relay, "parsed");
+        exchange.sent(Sent::Bind, Fate::Relay);
+        exchange.sent_with(Sent::Execute, Fate::Relay, "executed");
+        exchange.sent(Sent::Sync, Fate::Relay);
+        exchange.sent_with(Sent::Query, Fate::Relay, "queried");
+        assert_eq!(exchange.take_due(), None);
+        exchange.received(tag::PARSE_COMPLETE);
+        exchange.received(tag::BIND_COMPLETE);
+        assert_eq!(exchange.take_due(), Some("executed"));
+        exchange.received(tag::COMMAND_COMPLETE);
+        exchange.received(tag::READY_FOR_QUERY);
+        assert_eq!(exchange.take_due(), Some("queried"));
+        assert_eq!(exchange.take_due(), None);
     }
 
     #[test]

@@ -30,5 +30,6 @@ mod protocol;
 mod provider;
 mod questions;
 mod schema;
+mod settings;
 mod state_table;
 mod support;
