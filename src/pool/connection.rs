@@ -229,6 +229,8 @@ pub struct Past {
     had_others: bool,
     /// How often it came to a session that did not have it before.
     comings: u32,
+    /// The backend has made itself a temporary schema, which it never drops.
+    pub has_temporary_schema: bool,
 }
 
 impl Past {

@@ -160,6 +160,7 @@ impl Session {
                 }
                 if self.server.is_none() {
                     self.wants_new_connection = self.has_to_begin_anew(marks);
+                    self.wants_no_temporary_schema = self.must_find_no_temporary_schema(marks);
                     return Step::Leave(Turn::NeedServer);
                 }
                 if self.must_wait_for_names(header) {
@@ -257,6 +258,9 @@ impl Session {
     /// Brings the connection to where the statement at the front expects it.
     fn before_statement(&mut self, header: Header, marks: Marks, deallocate: Option<&Deallocate>) {
         self.before_sequences(marks);
+        if marks.contains(Marks::SAYS_TEMPORARY_SCHEMA) {
+            self.restore_temporary_schema();
+        }
         self.stays.ran_library |= marks.contains(Marks::RUNS_LIBRARY.with(Marks::CODE));
         let shows_ours = marks.contains(Marks::SHOWS_STATEMENTS)
             && self

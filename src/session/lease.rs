@@ -33,15 +33,18 @@ impl Session {
             Some(lease) => lease,
             None => self.wait_for_lease().await?,
         };
-        if std::mem::take(&mut self.wants_new_connection) {
-            for _ in 0..REPLACED_MAX {
-                if lease.past.is_untouched_but_by(self.stays.session) {
-                    break;
-                }
-                // It makes room for a new one.
-                lease.close();
-                lease = self.wait_for_lease().await?;
+        let wants_new = std::mem::take(&mut self.wants_new_connection);
+        let wants_no_schema = std::mem::take(&mut self.wants_no_temporary_schema);
+        for _ in 0..REPLACED_MAX {
+            let past = &lease.past;
+            if (!wants_new || past.is_untouched_but_by(self.stays.session))
+                && !(wants_no_schema && past.has_temporary_schema)
+            {
+                break;
             }
+            // It makes room for a new one.
+            lease.close();
+            lease = self.wait_for_lease().await?;
         }
         if !self.is_as_wanted(&lease) {
             lease = self.prepare_lease(lease).await?;
@@ -202,7 +205,12 @@ impl Session {
             && !self.to_client.is_mid_frame()
             && self.to_client.unscanned().is_empty();
         let ticket = self.ticket().clone();
-        let is_spoilt = lease.is_spoilt() || self.marks.contains(Marks::SPOILS);
+        let spoils = match self.shared.pool_mode {
+            // As PgBouncer's: an empty temporary schema is no reason.
+            PoolMode::Session => Marks::SPOILS.without(Marks::TEMPORARY),
+            PoolMode::Auto | PoolMode::Transaction => Marks::SPOILS,
+        };
+        let is_spoilt = lease.is_spoilt() || self.marks.contains(spoils);
         let end = if idle && !is_spoilt {
             "reset"
         } else {

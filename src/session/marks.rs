@@ -66,6 +66,9 @@ impl Marks {
     /// A prepared statement holds a value that it could not be given anywhere else.
     pub(super) const FROZEN: Self = Self(1 << 28);
 
+    /// The text speaks of the temporary schema itself.
+    pub(super) const SAYS_TEMPORARY_SCHEMA: Self = Self(1 << 31);
+
     /// A library, or a setting that one may take for its own when it is loaded.
     pub(super) const LIBRARY: Self = Self(1 << 23);
     /// The text runs code or speaks of a language, and so may have a library loaded.

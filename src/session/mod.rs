@@ -29,4 +29,5 @@ mod set_names;
 mod set_statement;
 mod settings;
 mod statements;
+mod temporary_schema;
 mod text_settings;

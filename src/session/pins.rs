@@ -121,6 +121,9 @@ impl Session {
     /// DISCARD ALL was carried out, and nothing was sent behind it.
     pub(super) fn discarded_all(&mut self) {
         let marks = self.marks;
+        if self.pins.certain.contains(Marks::TEMPORARY) {
+            self.note_temporary_schema(true);
+        }
         self.unpin();
         if self.shared.pool_mode == PoolMode::Transaction {
             return;
@@ -129,7 +132,7 @@ impl Session {
             self.marks = marks.and(Marks::OUTLIVES_DISCARD);
             self.pins.told = self.marks;
             self.hold();
-        } else if marks.contains(Marks::SPOILS)
+        } else if marks.contains(Marks::SPOILS.without(Marks::TEMPORARY))
             && let Some(lease) = &mut self.server
         {
             lease.spoil();
@@ -143,7 +146,13 @@ impl Session {
         self.marks.remove(Marks::UNLOCKS);
         if in_question.keeps_state() {
             let there = match self.inquire(&question(in_question)).await {
-                Ok(rows) => read_answer(&rows).unwrap_or(in_question),
+                Ok(rows) => {
+                    let (there, has_schema) = read_answer(&rows).unwrap_or((in_question, false));
+                    if has_schema && in_question.contains(Marks::TEMPORARY) {
+                        self.note_temporary_schema(there.contains(Marks::TEMPORARY));
+                    }
+                    there
+                }
                 Err(unknown) => {
                     tracing::debug!(reason = reason(&unknown), "a pin stays unexamined");
                     in_question
@@ -232,7 +241,8 @@ const LOOKS: [(Marks, &str); 5] = [
     ),
 ];
 
-/// One row, a boolean for each of [`LOOKS`].
+/// One row, a boolean for each of [`LOOKS`], and one that says whether the backend has a temporary schema, empty or
+/// not.
 fn question(in_question: Marks) -> String {
     let looks: Vec<&str> = LOOKS
         .iter()
@@ -244,14 +254,18 @@ fn question(in_question: Marks) -> String {
             }
         })
         .collect();
-    format!("SELECT {}", looks.join(", "))
+    format!(
+        "SELECT {}, pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid",
+        looks.join(", ")
+    )
 }
 
-fn read_answer(rows: &Rows) -> Option<Marks> {
+fn read_answer(rows: &Rows) -> Option<(Marks, bool)> {
     let [row] = rows.as_slice() else {
         return None;
     };
     let mut there = Marks::default();
+    let (has_schema, row) = row.split_last()?;
     if row.len() != LOOKS.len() {
         return None;
     }
@@ -262,7 +276,7 @@ fn read_answer(rows: &Rows) -> Option<Marks> {
             _ => return None,
         }
     }
-    Some(there)
+    Some((there, has_schema.as_deref() == Some(b"t")))
 }
 
 const fn reason(unknown: &Unknown) -> &'static str {

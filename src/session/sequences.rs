@@ -30,6 +30,8 @@ pub(super) struct Stays {
     inserted_here: bool,
     /// It may have had a library loaded.
     pub(super) ran_library: bool,
+    /// It has had a temporary schema.
+    pub(super) had_temporary_schema: bool,
 }
 
 impl Stays {
@@ -39,6 +41,7 @@ impl Stays {
             count: 0,
             inserted_here: false,
             ran_library: false,
+            had_temporary_schema: false,
         }
     }
 }

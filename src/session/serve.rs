@@ -95,6 +95,8 @@ pub struct Session {
     pub(super) stays: Stays,
     /// The next connection has to be one that nobody has used before.
     pub(super) wants_new_connection: bool,
+    /// The next connection has to be one without a temporary schema.
+    pub(super) wants_no_temporary_schema: bool,
     /// Bytes of the frame that must be seen whole before the client's, or the server's, next can be dealt with.
     pub(super) client_frame_wanted: usize,
     /// The frame at the front has to wait until the server has answered all before it.
@@ -205,6 +207,7 @@ impl Session {
             pins: Pins::default(),
             stays: Stays::new(),
             wants_new_connection: false,
+            wants_no_temporary_schema: false,
             client_frame_wanted: 0,
             waiting_for_answers: false,
             server_frame_wanted: 0,

@@ -142,6 +142,11 @@ fn word(word: &[u8]) -> Marks {
         b's' if is("seed") => Marks::SAYS_SEED,
         b'i' | b'm' => Marks::default(),
         b'p' if begins_with(word, "pg_advisory_unlock") => Marks::UNLOCKS,
+        b'p' if begins_with(word, "pg_temp") => Marks::TEMPORARY.with(Marks::SAYS_TEMPORARY_SCHEMA),
+        b'p' if is("pg_my_temp_schema") || is("pg_is_other_temp_schema") => {
+            Marks::SAYS_TEMPORARY_SCHEMA
+        }
+        b'c' if is("current_schemas") => Marks::SAYS_TEMPORARY_SCHEMA,
         b'p' if is("pg_prepared_statements") || is("pg_prepared_statement") => {
             Marks::SHOWS_STATEMENTS
         }
@@ -231,7 +236,11 @@ mod tests {
         check("select ask", Marks::ASK);
         check("create TEMP table t()", Marks::TEMPORARY);
         check("select into temporary t", Marks::TEMPORARY);
-        check("create table pg_temp.t()", Marks::TEMPORARY);
+        check(
+            "create table pg_temp.t()",
+            Marks::TEMPORARY.with(Marks::SAYS_TEMPORARY_SCHEMA),
+        );
+        check("select current_schemas(true)", Marks::SAYS_TEMPORARY_SCHEMA);
         check("select pg_advisory_lock(1)", Marks::ADVISORY_LOCK);
         check(
             "select pg_try_advisory_lock_shared(1)",

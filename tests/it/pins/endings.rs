@@ -3,9 +3,10 @@
 
 use std::process::Command;
 
-use super::{counted, keeps_its_connection, stage};
+use super::{counted, keeps_its_connection, rendered, stage};
 use crate::support::frames::terminate;
-use crate::support::stage::Stage;
+use crate::support::raw::Raw;
+use crate::support::stage::{APP, Stage};
 
 fn end(stage: &Stage, made_by: &str, is_killed: bool) -> (String, String) {
     let mut client = stage.client();
@@ -40,7 +41,6 @@ fn what_discard_all_undoes_is_undone() {
         "select pg_advisory_lock(1)",
         "select nextval('s')",
         "prepare p as select 1",
-        "select pg_stat_force_next_flush()",
     ] {
         for is_killed in [false, true] {
             let resets = ended(&stage, "reset");
@@ -108,4 +108,39 @@ fn discard_all_lets_go_of_what_it_undoes_and_of_nothing_else() {
     drop(client);
     waiting.must_be_served();
     assert_ne!(neighbour.value("select pg_backend_pid()"), before);
+}
+
+#[test]
+fn a_temporary_schema_is_seen_by_its_own_session_and_by_no_other() {
+    let stage = stage();
+    let looks = [
+        "select pg_my_temp_schema() <> 0",
+        "select array_length(current_schemas(true), 1)",
+        "drop view pg_temp.nothing",
+        "select pg_temp.nothing()",
+    ];
+    let look = |client: &mut Raw| looks.map(|sql| rendered(&client.query(sql)));
+    let had_one = |client: &mut Raw| {
+        client.rows("create temp table t (i int)");
+        client.rows("drop table t");
+    };
+    let mut direct = stage.direct(&APP).expect("a login");
+    let without = look(&mut direct);
+    had_one(&mut direct);
+    let with = look(&mut direct);
+    assert_ne!(with, without);
+
+    let (mut first, mut second) = (stage.client(), stage.client());
+    had_one(&mut first);
+    // They take turns on one connection, statement by statement.
+    for (n, sql) in looks.iter().enumerate() {
+        assert_eq!(rendered(&second.query(sql)), without[n], "{sql}");
+        assert_eq!(rendered(&first.query(sql)), with[n], "{sql}");
+    }
+    first.rows("create temp table t (i int)");
+    first.rows("discard all");
+    for (n, sql) in looks.iter().enumerate() {
+        assert_eq!(rendered(&second.query(sql)), without[n], "{sql}");
+        assert_eq!(rendered(&first.query(sql)), with[n], "{sql}");
+    }
 }
