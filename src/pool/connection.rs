@@ -177,9 +177,9 @@ impl ServerConnection {
     }
 
     /// States that the connection is idle, outside a transaction, and keeps nothing of its last client's.
-    /// One that is spoilt stays dirty.
+    /// One that is spoilt stays dirty, and so does one to which the server owes anything.
     pub fn mark_clean(&mut self) {
-        self.clean = !self.spoilt;
+        self.clean = !self.spoilt && self.exchange.is_settled();
     }
 
     /// States that the connection keeps something that nothing can take off it: it is never given to anybody else.

@@ -22,3 +22,6 @@ pub mod statement;
 
 mod epoch;
 mod parking;
+
+#[cfg(test)]
+mod lease_test;

@@ -137,6 +137,10 @@ impl Session {
             }
             return self.restore_settings().await;
         }
+        if !self.is_at_rest() {
+            // Something has come with the answer to a question of ours; the rest of it is still to come.
+            return Ok(());
+        }
         // In transaction mode nothing is pinned: a connection of which nobody knows what is set on it is closed.
         let is_known = !self.settings.is_in_doubt();
         self.marks = Marks::default();
@@ -197,13 +201,11 @@ impl Session {
         if !matches!(flushed, Ok(Ok(()))) {
             return;
         }
-        let idle = lease.exchange.is_empty()
-            && self.status == b'I'
-            && !self.in_batch
-            && !self.from_client.has_output()
-            && !self.from_client.is_mid_frame()
-            && !self.to_client.is_mid_frame()
-            && self.to_client.unscanned().is_empty();
+        self.server = Some(lease);
+        let is_at_rest = self.is_at_rest();
+        let Some(lease) = self.server.take() else {
+            return;
+        };
         let ticket = self.ticket().clone();
         let spoils = match self.shared.pool_mode {
             // As PgBouncer's: an empty temporary schema is no reason.
@@ -211,13 +213,13 @@ impl Session {
             PoolMode::Auto | PoolMode::Transaction => Marks::SPOILS,
         };
         let is_spoilt = lease.is_spoilt() || self.marks.contains(spoils);
-        let end = if idle && !is_spoilt {
+        let end = if is_at_rest && !is_spoilt {
             "reset"
         } else {
             "closed"
         };
         self.shared.metrics.leases_ended.inc(end);
-        if idle && !is_spoilt {
+        if is_at_rest && !is_spoilt {
             tokio::spawn(reset(lease, ticket, self.pool.clone()));
         } else if !lease.exchange.is_empty() {
             // The client died without a Terminate, for which it would have been served to the end. The server would

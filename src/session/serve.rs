@@ -396,7 +396,14 @@ impl Session {
     #[inline]
     pub(super) fn transaction_has_ended(&self) -> bool {
         (!self.pinned || self.pins.are_unsettled(self.marks) || self.must_restore_settings())
-            && self.status == b'I'
+            && self.is_at_rest()
+    }
+
+    /// Nothing is under way on the connection in either direction, no transaction is open, and the server has not said
+    /// farewell: whatever comes next on it is of its next user's own making.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.status == b'I'
             && !self.in_batch
             && self
                 .server
@@ -406,6 +413,7 @@ impl Session {
             && self.to_client.unscanned().is_empty()
             && !self.from_client.has_output()
             && !self.from_client.is_mid_frame()
+            && !self.server_farewell
     }
 
     /// The client is between transactions and has sent nothing new.

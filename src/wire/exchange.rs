@@ -162,6 +162,12 @@ impl<T> Exchange<T> {
         self.owed.is_empty() && !self.skipping
     }
 
+    /// Nothing is owed, nothing half done, and nothing left to take back.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_empty() && !self.copy_in && self.lost.is_empty()
+    }
+
     /// How many entries are owed.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -501,6 +507,24 @@ mod tests {
         }
         exchange.received(tag::READY_FOR_QUERY);
         assert!(exchange.is_empty());
+    }
+
+    #[test]
+    fn an_exchange_is_settled_only_when_nothing_is_left_of_it() {
+        let mut exchange = Exchange::default();
+        assert!(exchange.is_settled());
+        exchange.sent_with(Sent::Parse, Fate::Relay, "lost");
+        assert!(!exchange.is_settled());
+        exchange.received(tag::ERROR_RESPONSE);
+        exchange.sent(Sent::Sync, Fate::Relay);
+        exchange.received(tag::READY_FOR_QUERY);
+        assert!(exchange.is_empty() && !exchange.is_settled());
+        assert_eq!(exchange.take_lost(), ["lost"]);
+        assert!(exchange.is_settled());
+        exchange.sent(Sent::Execute, Fate::Relay);
+        exchange.received(tag::COPY_IN_RESPONSE);
+        exchange.received(tag::COMMAND_COMPLETE);
+        assert!(exchange.is_empty() && !exchange.is_settled());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What goes wrong at one client, or behind the proxy, stays there: the right error, and nobody else notices.
 
+mod broken_wire;
 mod cancels;
 mod configuration;
 mod disconnects;
