@@ -19,6 +19,8 @@ pub(super) struct Fake {
     port: u16,
     /// The body of every CancelRequest behind its code, with its socket still open.
     cancels: Mutex<Receiver<(Vec<u8>, TcpStream)>>,
+    /// The SQL of every Query that has arrived.
+    queries: Mutex<Receiver<Vec<u8>>>,
 }
 
 /// One connection to it.
@@ -28,6 +30,7 @@ pub(super) struct Connection {
     pub(super) startup: Vec<u8>,
     /// How many connections came before it.
     pub(super) number: usize,
+    arrived: Sender<Vec<u8>>,
 }
 
 /// ReadyForQuery outside of a transaction.
@@ -41,16 +44,18 @@ impl Fake {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (cancelled, cancels) = channel();
+        let (arrived, queries) = channel();
         let script = Arc::new(script);
         thread::spawn(move || {
             let mut number = 0;
             for stream in listener.incoming().map_while(Result::ok) {
-                number += accept(stream, number, &cancelled, &script);
+                number += accept(stream, number, (&cancelled, &arrived), &script);
             }
         });
         Self {
             port,
             cancels: Mutex::new(cancels),
+            queries: Mutex::new(queries),
         }
     }
 
@@ -73,6 +78,17 @@ impl Fake {
         Raw::login(&Endpoint::local(proxy.port()), &APP).unwrap()
     }
 
+    /// Waits until this SQL has arrived.
+    fn until_query(&self, sql: &str) {
+        let queries = self.queries.lock().unwrap();
+        loop {
+            let found = queries.recv_timeout(Duration::from_secs(30)).expect(sql);
+            if found.strip_suffix(b"\0") == Some(sql.as_bytes()) {
+                return;
+            }
+        }
+    }
+
     /// The next CancelRequest.
     fn cancel(&self) -> (Vec<u8>, TcpStream) {
         let cancels = self.cancels.lock().unwrap();
@@ -86,7 +102,7 @@ impl Fake {
 fn accept(
     mut stream: TcpStream,
     number: usize,
-    cancelled: &Sender<(Vec<u8>, TcpStream)>,
+    (cancelled, arrived): (&Sender<(Vec<u8>, TcpStream)>, &Sender<Vec<u8>>),
     script: &Arc<impl Fn(Connection) + Send + Sync + 'static>,
 ) -> usize {
     let mut length = [0; 4];
@@ -101,12 +117,13 @@ fn accept(
         let _ = cancelled.send((body[4..].to_vec(), stream));
         return 0;
     }
-    let script = Arc::clone(script);
+    let (script, arrived) = (Arc::clone(script), arrived.clone());
     thread::spawn(move || {
         script(Connection {
             stream,
             startup: body,
             number,
+            arrived,
         });
     });
     1
@@ -140,6 +157,10 @@ impl Connection {
         let [tag, length @ ..] = header;
         let mut body = vec![0; u32::from_be_bytes(length) as usize - 4];
         self.stream.read_exact(&mut body).ok()?;
+        if tag == b'Q' {
+            // The test may have no eye for it.
+            let _ = self.arrived.send(body.clone());
+        }
         Some(Frame { tag, body })
     }
 }
@@ -227,6 +248,7 @@ fn a_servers_key_of_any_length_comes_back_in_the_cancel() {
         let mut client = fake.client(&proxy);
         assert_eq!(client.key.len(), 8);
         client.send(&query("select 1"));
+        fake.until_query("select 1");
         let mut canceller = cancel(&proxy, &client.key);
         let (body, socket) = fake.cancel();
         assert_eq!(body, [&(-7_i32).to_be_bytes()[..], &key].concat());
@@ -258,6 +280,7 @@ fn nobody_gets_a_connection_while_a_cancel_is_on_its_way_to_it() {
     let proxy = fake.proxy("default_pool_size = 2");
     let mut one = fake.client(&proxy);
     one.send(&query("wait"));
+    fake.until_query("wait");
     let mut canceller = cancel(&proxy, &one.key);
     let (target, socket) = fake.cancel();
     // The query ends by itself, before the server has taken the cancel.
@@ -274,6 +297,7 @@ fn nobody_gets_a_connection_while_a_cancel_is_on_its_way_to_it() {
     }
     // A second cancel, for the same client on its next connection, holds that one up as well; not the first instead.
     one.send(&query("wait"));
+    fake.until_query("wait");
     let mut second = cancel(&proxy, &one.key);
     let (other, second_socket) = fake.cancel();
     assert_ne!(other[..4], target[..4]);
@@ -295,17 +319,20 @@ fn a_connection_is_never_used_again_when_nobody_knows_whether_its_cancel_was_tak
     let wait = Arc::new(Mutex::new(wait));
     let fake = Fake::start(numbered(&wait));
     // Where the canceller's own time is up, the cancel is still on its way.
-    let proxy = fake.proxy("default_pool_size = 1\n[listen]\nlogin_timeout = \"300ms\"");
+    let proxy = fake.proxy("default_pool_size = 1\n[listen]\nlogin_timeout = \"2s\"");
     let mut one = fake.client(&proxy);
     let first = one.value("number");
     one.send(&query("wait"));
+    fake.until_query("wait");
     let mut canceller = cancel(&proxy, &one.key);
     let (_, socket) = fake.cancel();
     assert_eq!(canceller.until_closed(), []);
     go.send(row("done")).unwrap();
     one.until_ready();
     one.send(&query("number"));
-    assert!(!one.is_answered_within(Duration::from_millis(500)));
+    if one.is_answered_within(Duration::from_millis(500)) {
+        panic!("who answers? {:?}\n{}", one.until_ready(), proxy.logs());
+    }
     // The server never says that it has taken it: the proxy gives up, and the connection with it.
     let answer = raw::rows(&one.until_ready());
     assert_ne!(answer, [[Some(first)]], "a new connection");
@@ -320,6 +347,7 @@ fn cancels_of_one_query_travel_together() {
     let proxy = fake.proxy("");
     let mut client = fake.client(&proxy);
     client.send(&query("wait"));
+    fake.until_query("wait");
     let mut cancellers: Vec<Raw> = (0..50).map(|_| cancel(&proxy, &client.key)).collect();
     let (_, first) = fake.cancel();
     assert!(!cancellers[49].is_answered_within(Duration::from_millis(300)));
