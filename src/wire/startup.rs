@@ -292,7 +292,8 @@ fn decode_startup(minor_version: u16, body: &[u8]) -> Result<StartupMessage, Ref
             return Err(layout());
         }
     }
-    if rest == b"\0" {
+    // PostgreSQL looks at where the last byte stands, and not at what it is.
+    if rest.len() == 1 {
         Ok(startup)
     } else {
         Err(layout())

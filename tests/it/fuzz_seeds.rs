@@ -4,6 +4,8 @@
 mod frame;
 #[path = "../../fuzz/checks/route.rs"]
 mod route;
+#[path = "../../fuzz/checks/startup.rs"]
+mod startup;
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +13,11 @@ use std::path::Path;
 #[test]
 fn frames_that_fuzzing_starts_from_hold() {
     each_seed("frame", frame::check);
+}
+
+#[test]
+fn first_packets_that_fuzzing_starts_from_are_read_as_by_postgresql() {
+    each_seed("startup", startup::check);
 }
 
 #[test]
