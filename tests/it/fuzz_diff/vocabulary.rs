@@ -476,7 +476,7 @@ pub(super) const FUNCTIONS: [(u32, &[&str]); 3] =
 ///
 /// Only these: whoever waits for a connection although no other client said one of them, or has a transaction open,
 /// waits for ever, and that is a defect.
-pub(super) const TYING_WORDS: [&str; 28] = [
+pub(super) const TYING_WORDS: [&str; 32] = [
     "set",
     "reset",
     "set_config",
@@ -503,6 +503,11 @@ pub(super) const TYING_WORDS: [&str; 28] = [
     "create",
     "deallocate",
     "execute",
+    "pg_prepared_statements",
+    // Once anybody with this role has asked for `lastval`, whoever may have advanced a sequence.
+    "insert",
+    "merge",
+    "copy",
     "names",
     "fail",
 ];
