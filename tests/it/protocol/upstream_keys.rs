@@ -90,7 +90,7 @@ impl Fake {
     }
 
     /// The next CancelRequest.
-    fn cancel(&self) -> (Vec<u8>, TcpStream) {
+    fn cancel(&self) -> Cancel {
         let cancels = self.cancels.lock().unwrap();
         cancels
             .recv_timeout(Duration::from_secs(30))
@@ -98,11 +98,14 @@ impl Fake {
     }
 }
 
+/// A CancelRequest behind its code, and the connection that it came on.
+type Cancel = (Vec<u8>, TcpStream);
+
 /// Reads the first packet; how many sessions have begun.
 fn accept(
     mut stream: TcpStream,
     number: usize,
-    (cancelled, arrived): (&Sender<(Vec<u8>, TcpStream)>, &Sender<Vec<u8>>),
+    (cancelled, arrived): (&Sender<Cancel>, &Sender<Vec<u8>>),
     script: &Arc<impl Fn(Connection) + Send + Sync + 'static>,
 ) -> usize {
     let mut length = [0; 4];
