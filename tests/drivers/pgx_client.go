@@ -28,7 +28,7 @@ var (
 	// Set at the build.
 	version string
 	ctx     = context.Background()
-	opened []*pgx.Conn
+	opened  []*pgx.Conn
 )
 
 // session is a connection whose methods panic where they fail; a feature that panics has failed.

@@ -24,7 +24,7 @@ var (
 	// Set at the build.
 	version string
 	ctx     = context.Background()
-	opened []*sql.DB
+	opened  []*sql.DB
 )
 
 type querier interface {
@@ -212,6 +212,8 @@ func copyIn() interface{} {
 			check(tx.Commit())
 		} else {
 			seen = append(seen, sqlstate(err))
+			// Waits for the driver's own reader, which would take a part of the answer to the ROLLBACK otherwise.
+			into.Close()
 			tx.Rollback()
 		}
 	}
