@@ -268,7 +268,12 @@ fn shown(frame: &Frame) -> String {
         && (frame.field(b'C').as_deref() == Some("40P01")
             || frame.field(b's').as_deref() == Some("pg_catalog"));
     if !has_numbers {
-        return frame.render();
+        let told = frame.render();
+        // Where this error is told in pgask's own words, it has no place in PostgreSQL's source.
+        return match told.split_once(" F=plancache.c") {
+            Some((told, _)) if told.contains("cached plan must not change") => told.to_owned(),
+            _ => told,
+        };
     }
     let mut body = Vec::new();
     for byte in &frame.body {
