@@ -136,6 +136,8 @@ fn generic(tokens: &[Token]) -> Option<Vec<SetChange>> {
         "seed" | "transaction_isolation" | "transaction_read_only" | "transaction_deferrable" => {
             return None;
         }
+        // A value names only what it changes, the style or the order of the fields.
+        "datestyle" => return None,
         "role" => SetChange::Role(Some(value)),
         "session_authorization" => SetChange::Authorization(Some(value)),
         _ => SetChange::Set(name.into(), value),
@@ -416,7 +418,7 @@ mod tests {
             ("set session.tenant = 1", "session.tenant='1'"),
             ("set local.x = 1", "local.x='1'"),
             ("set \"App\".\"X\" = 1", "app.x='1'"),
-            ("set datestyle = ISO, DMY", "datestyle='iso', 'dmy'"),
+            ("set listen_to = ISO, DMY", "listen_to='iso', 'dmy'"),
             ("set x to default", "-x"),
             ("set x to \"default\"", "x='default'"),
             ("set time zone 'Europe/Vienna'", "timezone='Europe/Vienna'"),
@@ -501,6 +503,8 @@ mod tests {
             "set \"\" = 1",
             "set x from current",
             "set seed = 0.5",
+            "set DateStyle = ymd",
+            "set datestyle = ISO, DMY",
             "set transaction_isolation = 'serializable'",
             "set time zone interval '1' hour",
             "set time zone -8",
