@@ -13,9 +13,6 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use crate::pool::lease::Lease;
-use crate::wire::exchange::{Fate, Sent};
-use crate::wire::frame::tag;
-use crate::wire::message;
 
 /// What a fence stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +31,6 @@ pub enum Ending {
     /// The savepoint is rolled back to and released: nothing that happened inside stays.
     RollBack,
 }
-
-/// The savepoint's name, and the name of the statements and portals that build the fence.
-const NAME: &[u8] = b"pgask_fence\0";
 
 /// The statements that put the fence up, in their order.
 ///
@@ -63,7 +57,7 @@ pub fn statements(fence: Fence, timeout: Option<Duration>) -> Vec<String> {
 /// Appends the messages that put the fence up, and notes that their answers are ours.
 pub fn put_up(lease: &mut Lease, out: &mut BytesMut, fence: Fence, timeout: Option<Duration>) {
     for statement in statements(fence, timeout) {
-        put_statement(lease, out, &statement);
+        lease.put_statement(out, statement.as_bytes());
     }
 }
 
@@ -71,26 +65,8 @@ pub fn put_up(lease: &mut Lease, out: &mut BytesMut, fence: Fence, timeout: Opti
 pub fn take_down(lease: &mut Lease, out: &mut BytesMut, fence: Fence, ending: Ending) {
     if fence == Fence::Savepoint {
         if ending == Ending::RollBack {
-            put_statement(lease, out, "ROLLBACK TO SAVEPOINT pgask_fence");
+            lease.put_statement(out, b"ROLLBACK TO SAVEPOINT pgask_fence");
         }
-        put_statement(lease, out, "RELEASE SAVEPOINT pgask_fence");
-    }
-}
-
-/// Appends one statement of ours by the extended protocol, under names that are no client's.
-fn put_statement(lease: &mut Lease, out: &mut BytesMut, sql: &str) {
-    message::put_frame(out, tag::PARSE, &[NAME, sql.as_bytes(), b"\0\0\0"]);
-    message::put_frame(out, tag::BIND, &[NAME, NAME, &[0; 6]]);
-    message::put_frame(out, tag::EXECUTE, &[NAME, &[0; 4]]);
-    message::put_frame(out, tag::CLOSE, &[b"P", NAME]);
-    message::put_frame(out, tag::CLOSE, &[b"S", NAME]);
-    for sent in [
-        Sent::Parse,
-        Sent::Bind,
-        Sent::Execute,
-        Sent::Close,
-        Sent::Close,
-    ] {
-        lease.exchange.sent(sent, Fate::Swallow);
+        lease.put_statement(out, b"RELEASE SAVEPOINT pgask_fence");
     }
 }

@@ -86,7 +86,7 @@ pub async fn probe(pool: &Pool, approved: &Approved) -> Probed {
     };
     // What a session has set is not the probe's: a role set by one must not plan for another.
     match timeout(EXCHANGE_TIME_MAX, lease.bring_into_force(&None)).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(_)) => {}
         Ok(Err(error)) => return Probed::Unchecked(error.refusal().to_string().into()),
         Err(_) => return Probed::Unchecked("resetting a connection took too long".into()),
     }

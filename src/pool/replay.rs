@@ -1,4 +1,5 @@
-//! Bringing a connection from what is set on it to what its next session wants: the SQL for it, and sending it.
+//! Statements of ours on a server connection; most of all those that bring it from what is set on it to what its next
+//! session wants.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 use super::connection::ServerConnection;
 use super::set_values::{InForce, SetValues, is_same};
 use crate::error::{Refusal, SqlState};
+use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, tag};
 use crate::wire::message;
 
@@ -47,37 +49,60 @@ impl ReplayError {
 }
 
 impl ServerConnection {
-    /// Sets on an idle connection what is wanted, and resets what is not.
+    /// Sets on an idle connection what is wanted, and resets what is not. Returns what [`Self::run`] does.
     ///
     /// # Errors
     /// [`ReplayError`].
     ///
     /// # Cancel safety
     /// None: a connection that was not brought to the end of this must be closed.
-    pub async fn bring_into_force(&mut self, wanted: &InForce) -> Result<(), ReplayError> {
+    pub async fn bring_into_force(&mut self, wanted: &InForce) -> Result<BytesMut, ReplayError> {
+        let mut notifications = BytesMut::new();
         if is_same(&self.in_force, wanted) {
-            return Ok(());
+            return Ok(notifications);
         }
         let sql = sql_between(self.in_force.as_deref(), wanted.as_deref());
         if !sql.is_empty() {
             // A simple Query drops the unnamed statement.
             self.unnamed_owner = 0;
-            timeout(REPLAY_TIMEOUT, self.run(&sql))
+            notifications = timeout(REPLAY_TIMEOUT, self.run(&sql))
                 .await
                 .unwrap_or(Err(ReplayError::Lost))?;
         }
         self.in_force.clone_from(wanted);
-        Ok(())
+        Ok(notifications)
     }
 
-    /// Runs statements of ours, and takes note of the settings that are reported meanwhile.
+    /// Appends the messages of one statement of ours in the midst of a client's, by the extended protocol and under
+    /// names that are no client's, and notes that their answers are ours.
+    pub fn put_statement(&mut self, out: &mut BytesMut, sql: &[u8]) {
+        const NAME: &[u8] = b"pgask_own\0";
+        message::put_frame(out, tag::PARSE, &[NAME, sql, b"\0\0\0"]);
+        message::put_frame(out, tag::BIND, &[NAME, NAME, &[0; 6]]);
+        message::put_frame(out, tag::EXECUTE, &[NAME, &[0; 4]]);
+        message::put_frame(out, tag::CLOSE, &[b"P", NAME]);
+        message::put_frame(out, tag::CLOSE, &[b"S", NAME]);
+        for sent in [
+            Sent::Parse,
+            Sent::Bind,
+            Sent::Execute,
+            Sent::Close,
+            Sent::Close,
+        ] {
+            self.exchange.sent(sent, Fate::Swallow);
+        }
+    }
+
+    /// Runs statements of ours, and takes note of the settings that are reported meanwhile. Returns the frames of the
+    /// notifications that came between, which a session that listens has to be given.
     ///
     /// # Errors
     /// [`ReplayError`]; also where a transaction stays open.
     ///
     /// # Cancel safety
     /// As of [`Self::bring_into_force`].
-    pub async fn run(&mut self, sql: &str) -> Result<(), ReplayError> {
+    pub async fn run(&mut self, sql: &str) -> Result<BytesMut, ReplayError> {
+        let mut notifications = BytesMut::new();
         let mut query = BytesMut::new();
         message::put_query(&mut query, sql.as_bytes());
         let lost = |_| ReplayError::Lost;
@@ -94,12 +119,15 @@ impl ServerConnection {
             let body = &mut frame[HEADER_BYTES..];
             self.stream.read_exact(body).await.map_err(lost)?;
             match header.tag {
-                tag::READY_FOR_QUERY if refused.is_none() && body == b"I" => return Ok(()),
+                tag::READY_FOR_QUERY if refused.is_none() && body == b"I" => {
+                    return Ok(notifications);
+                }
                 tag::READY_FOR_QUERY => {
                     return Err(refused.map_or(ReplayError::Lost, ReplayError::Refused));
                 }
                 tag::ERROR_RESPONSE => refused = Some(Bytes::from(frame)),
                 tag::PARAMETER_STATUS => self.note_report(body),
+                tag::NOTIFICATION_RESPONSE => notifications.extend_from_slice(&frame),
                 _ => {}
             }
         }

@@ -137,13 +137,14 @@ impl SetValues {
     }
 }
 
-/// Whether two are one and the same; equal ones that were made apart are not.
+/// Whether two are the same. Those of one session are one value; those of two, each of which has set what the other
+/// has (an application name, most of the time), are compared.
 #[inline]
 #[must_use]
 pub fn is_same(one: &InForce, other: &InForce) -> bool {
     match (one, other) {
         (None, None) => true,
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
         _ => false,
     }
 }
@@ -163,6 +164,15 @@ mod tests {
         ] {
             assert_eq!(Value::of(elements.iter().copied()).sql(), expect);
         }
+    }
+
+    #[test]
+    fn what_two_have_set_alike_is_the_same() {
+        let named = |name: &str| SetValues::of_application_name(name).share();
+        assert!(is_same(&named("a"), &named("a")));
+        assert!(!is_same(&named("a"), &named("b")));
+        assert!(!is_same(&named("a"), &None));
+        assert!(is_same(&None, &SetValues::default().share()));
     }
 
     #[test]

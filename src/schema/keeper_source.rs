@@ -1,6 +1,6 @@
 //! Whether the body of a function, or a DO block, may leave something behind on the connection that runs it.
 
-use super::state_words::{is_word_byte, kept_by, words};
+use super::state_words::{comment_bytes, is_word_byte, kept_by, words};
 
 /// Whether a body in SQL or PL/pgSQL, in comments and literals too, names something that keeps state. Calls of other
 /// functions are not followed here.
@@ -116,25 +116,6 @@ impl<'a> Iterator for Tokens<'a> {
             }
         }
     }
-}
-
-fn comment_bytes(text: &[u8]) -> usize {
-    let (mut at, mut depth) = (0, 0_usize);
-    while at < text.len() {
-        if text[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    at
 }
 
 fn quoted_bytes(text: &[u8], has_escapes: bool) -> usize {

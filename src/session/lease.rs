@@ -101,7 +101,8 @@ impl Session {
                 () = self.client_hung_up() => return Err(LeaseFailure::Gone(Gone::Client)),
             };
             match prepared {
-                Ok(()) => break,
+                // The session listens nowhere, or this connection would be its own.
+                Ok(_) => break,
                 Err(error) if was_untouched || attempt == REPLAY_ATTEMPTS_MAX => {
                     return Err(LeaseFailure::Replay(error));
                 }
@@ -133,7 +134,7 @@ impl Session {
         }
         if self.marks.keeps_state() && self.shared.pool_mode != PoolMode::Transaction {
             if !self.pinned {
-                self.settle_pins().await;
+                self.pin();
             }
             return self.restore_settings().await;
         }
@@ -167,6 +168,10 @@ impl Session {
 
     /// Sets again what a pinned session has reset to the connection's own value instead of its client's.
     async fn restore_settings(&mut self) -> Result<(), Gone> {
+        if !self.is_at_rest() {
+            // Something has come with the answer to a question of ours; the rest of it is still to come.
+            return Ok(());
+        }
         let has_looked = self.settings.base_is_looked_at();
         if self.settings.is_in_doubt() && !has_looked {
             return Ok(());
@@ -175,9 +180,12 @@ impl Session {
             return Ok(());
         };
         let restored = lease.bring_into_force(&self.settings.wanted).await;
+        if let Ok(notifications) = &restored {
+            self.to_client.insert(notifications);
+        }
         self.tell_reports(&mut lease);
         self.server = Some(lease);
-        restored.map_err(|_| Gone::Server)
+        restored.map(|_| ()).map_err(|_| Gone::Server)
     }
 
     /// Whether what is in force for a pinned session may not be what its client wants.
@@ -192,34 +200,29 @@ impl Session {
 
     /// The client has gone: sees to it that its connection is clean before anybody else gets it.
     pub(super) async fn abandon_lease(&mut self) {
-        let Some(mut lease) = self.server.take() else {
+        let Some(lease) = &mut self.server else {
             return;
         };
         // What the client sent before it went, the server is to get.
         let flush = std::future::poll_fn(|cx| self.from_client.poll_flush(cx, &mut lease.stream));
         let flushed = timeout(LAST_WORDS_TIMEOUT, flush).await;
-        if !matches!(flushed, Ok(Ok(()))) {
-            return;
-        }
-        self.server = Some(lease);
         let is_at_rest = self.is_at_rest();
         let Some(lease) = self.server.take() else {
             return;
         };
+        if !matches!(flushed, Ok(Ok(()))) {
+            return;
+        }
         let ticket = self.ticket().clone();
         let spoils = match self.shared.pool_mode {
             // As PgBouncer's: an empty temporary schema is no reason.
             PoolMode::Session => Marks::SPOILS.without(Marks::TEMPORARY),
             PoolMode::Auto | PoolMode::Transaction => Marks::SPOILS,
         };
-        let is_spoilt = lease.is_spoilt() || self.marks.contains(spoils);
-        let end = if is_at_rest && !is_spoilt {
-            "reset"
-        } else {
-            "closed"
-        };
+        let can_be_reset = is_at_rest && !lease.is_spoilt() && !self.marks.contains(spoils);
+        let end = if can_be_reset { "reset" } else { "closed" };
         self.shared.metrics.leases_ended.inc(end);
-        if is_at_rest && !is_spoilt {
+        if can_be_reset {
             tokio::spawn(reset(lease, ticket, self.pool.clone()));
         } else if !lease.exchange.is_empty() {
             // The client died without a Terminate, for which it would have been served to the end. The server would
@@ -252,7 +255,7 @@ pub(super) enum LeaseFailure {
 /// Makes a connection forget its client, of which nothing is left but what DISCARD ALL takes away.
 async fn reset(mut lease: Lease, ticket: Arc<Ticket>, pool: Arc<Pool>) {
     let forgotten = timeout(RESET_TIMEOUT, lease.run("DISCARD ALL")).await;
-    if matches!(forgotten, Ok(Ok(()))) {
+    if matches!(forgotten, Ok(Ok(_))) {
         lease.forget_all();
         lease.past.forget();
         lease.in_force = None;

@@ -169,7 +169,8 @@ impl Session {
         }
     }
 
-    fn pin(&mut self) {
+    /// Ties the connection to the session, for what is marked.
+    pub(super) fn pin(&mut self) {
         let new = self.marks.without(self.pins.told);
         self.pins.told.add(new);
         let caller = self.pool.caller();

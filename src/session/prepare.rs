@@ -15,7 +15,7 @@ use crate::error::{Refusal, SqlState};
 use crate::pool::connection::{StatementName, UNKNOWN_OWNER};
 use crate::pool::lease::Lease;
 use crate::pool::statement::{Change, Description, Reading, Statement};
-use crate::schema::state_words::is_word_byte;
+use crate::schema::state_words::{comment_bytes, is_word_byte};
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, tag};
 use crate::wire::message::{self, Severity};
@@ -40,8 +40,6 @@ pub(super) enum Brought {
     Changed,
 }
 
-/// The name of the statements and portals that set a setting.
-const SETTING_NAME: &[u8] = b"pgask_setting\0";
 /// The name of a statement that there never is.
 const NO_NAME: &[u8] = b"pgask_none\0";
 
@@ -381,7 +379,7 @@ fn words_of(sql: &[u8]) -> impl Iterator<Item = &[u8]> {
                     None => b"",
                 };
             } else if rest.starts_with(b"/*") {
-                rest = behind_comment(rest);
+                rest = &rest[comment_bytes(rest)..];
             } else if rest.first().is_some_and(|byte| !is_word_byte(*byte)) {
                 rest = &rest[1..];
             } else {
@@ -396,30 +394,6 @@ fn words_of(sql: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = behind;
         (!word.is_empty()).then_some(word)
     })
-}
-
-/// What follows a comment that may hold others.
-fn behind_comment(sql: &[u8]) -> &[u8] {
-    let mut depth = 0;
-    let mut at = 0;
-    while at < sql.len() {
-        let step = match sql[at..].get(..2) {
-            Some(b"/*") => {
-                depth += 1;
-                2
-            }
-            Some(b"*/") => {
-                depth -= 1;
-                2
-            }
-            _ => 1,
-        };
-        at += step;
-        if depth == 0 {
-            break;
-        }
-    }
-    &sql[at..]
 }
 
 fn put_closes(lease: &mut Lease, out: &mut BytesMut) {
@@ -441,21 +415,8 @@ fn put_setting(lease: &mut Lease, out: &mut BytesMut, name: &str, value: &[u8]) 
         }
         sql.push(byte);
     }
-    sql.extend_from_slice(b"'\0\0\0");
-    message::put_frame(out, tag::PARSE, &[SETTING_NAME, &sql]);
-    message::put_frame(out, tag::BIND, &[SETTING_NAME, SETTING_NAME, &[0; 6]]);
-    message::put_frame(out, tag::EXECUTE, &[SETTING_NAME, &[0; 4]]);
-    message::put_frame(out, tag::CLOSE, &[b"P", SETTING_NAME]);
-    message::put_frame(out, tag::CLOSE, &[b"S", SETTING_NAME]);
-    for sent in [
-        Sent::Parse,
-        Sent::Bind,
-        Sent::Execute,
-        Sent::Close,
-        Sent::Close,
-    ] {
-        lease.exchange.sent(sent, Fate::Swallow);
-    }
+    sql.push(b'\'');
+    lease.put_statement(out, &sql);
 }
 
 #[cfg(test)]

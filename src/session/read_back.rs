@@ -68,16 +68,15 @@ impl Session {
 
 /// The question: every setting of the session's, who it is, and what became of the names that it spoke of.
 fn question<'a>(login: &str, custom: impl Iterator<Item = &'a str>) -> String {
-    let login = login.replace('\'', "''");
-    let quote = if login.contains('\\') { " E" } else { "" };
-    let login = login.replace('\\', "\\\\");
+    let login = Value::of([login]);
+    let login = login.sql();
     let mut sql = format!(
         "SELECT 'set', name, setting, vartype, context FROM pg_catalog.pg_settings \
          WHERE source OPERATOR(pg_catalog.=) 'session' \
          UNION ALL SELECT 'is', 'role', pg_catalog.current_setting('role'), '', '' \
          UNION ALL SELECT 'is', 'session_authorization', session_user::pg_catalog.text, '', '' \
          UNION ALL SELECT 'is', 'superuser', rolsuper::pg_catalog.text, '', '' FROM pg_catalog.pg_roles \
-         WHERE rolname OPERATOR(pg_catalog.=) {quote}'{login}'"
+         WHERE rolname OPERATOR(pg_catalog.=) {login}"
     );
     for name in custom {
         let name = name.replace('\'', "''").replace('\\', "");

@@ -16,9 +16,17 @@ pub(super) struct Said {
     pub(super) sets_by_function: bool,
 }
 
+/// How far a name is looked for behind the word that introduces it.
+const NAME_BYTES_MAX: usize = 1024;
+/// How far the end of a call of `set_config` is looked for.
+const CALL_BYTES_MAX: usize = 1024 * 1024;
+/// More calls in one text are not looked at: one that is never closed costs a look at all that follows.
+const CALLS_MAX: usize = 64;
+
 /// Reads a text.
 pub(super) fn read(sql: &[u8]) -> Said {
     let mut said = Said::default();
+    let mut calls = 0;
     let mut at = 0;
     while at < sql.len() {
         if !is_word_byte(sql[at]) {
@@ -32,9 +40,11 @@ pub(super) fn read(sql: &[u8]) -> Said {
         let (word, rest) = sql[at..].split_at(length);
         at += length;
         if word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"reset") {
-            said.statement(rest);
+            said.statement(&rest[..rest.len().min(NAME_BYTES_MAX)]);
         } else if word.eq_ignore_ascii_case(b"set_config") {
-            said.function(rest);
+            calls += 1;
+            let sight = if calls > CALLS_MAX { 0 } else { CALL_BYTES_MAX };
+            said.function(&rest[..rest.len().min(sight)]);
         }
     }
     said
@@ -238,6 +248,22 @@ mod tests {
         check("select set_config('a'||'b.c', '1', false)", &[], true, true);
         check("select set_config(E'a.b', '1', false)", &[], true, true);
         check("select \"set_config\"('a.b', '1', false)", &[], true, true);
+    }
+
+    #[test]
+    fn what_lies_too_far_is_taken_for_the_worst() {
+        let padding = " ".repeat(NAME_BYTES_MAX);
+        check(&format!("set {padding}work_mem = 1"), &[], false, false);
+        check(
+            &format!("set /* {padding} */ work_mem = 1"),
+            &[],
+            true,
+            false,
+        );
+        let calls = "set_config('a', ".repeat(CALLS_MAX + 1);
+        check(&calls, &[], true, true);
+        let local = "select set_config('a', '1', true);".repeat(CALLS_MAX);
+        check(&local, &[], false, false);
     }
 
     #[test]

@@ -19,10 +19,13 @@ pub fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
     let mut first = true;
     let mut last: &[u8] = b"";
     let mut holds_block = false;
+    // A statement may begin anywhere behind a semicolon, and behind the end of a comment.
+    let mut is_separated = false;
     let mut at = 0;
     while at < sql.len() {
         let class = CLASS[sql[at] as usize];
         if class & WORD == 0 {
+            is_separated |= class & SEPARATOR != 0 && separates(&sql[at..]);
             at += 1;
             continue;
         }
@@ -46,7 +49,7 @@ pub fn scan(sql: &[u8], keepers: Option<&Keepers>) -> Marks {
             let stands = if found.contains(Marks::RESET_ALL) {
                 last.eq_ignore_ascii_case(b"reset")
             } else {
-                !found.contains(Marks::SETS) || first || may_begin_statement(&sql[..start])
+                !found.contains(Marks::SETS) || first || is_separated
             };
             if stands {
                 marks.add(found);
@@ -93,17 +96,17 @@ fn first_word(word: &[u8]) -> Marks {
     }
 }
 
-/// Whether a word behind this text may begin a statement.
-fn may_begin_statement(before: &[u8]) -> bool {
-    memchr::memchr(b';', before).is_some()
-        || memchr::memmem::find(before, b"--").is_some()
-        || memchr::memmem::find(before, b"/*").is_some()
+/// Whether a statement may begin somewhere behind what this text begins with.
+fn separates(sql: &[u8]) -> bool {
+    matches!(sql, [b';', ..] | [b'-', b'-', ..] | [b'/', b'*', ..])
 }
 
 /// A byte that words are made of.
 const WORD: u8 = 1;
 /// A byte that one of the words below begins with.
 const CANDIDATE: u8 = 2;
+/// A byte that [`separates`] looks for.
+const SEPARATOR: u8 = 4;
 
 static CLASS: [u8; 256] = {
     let mut class = [0; 256];
@@ -118,6 +121,9 @@ static CLASS: [u8; 256] = {
             b'a' | b't' | b'p' | b'h' | b's' | b'n' | b'c' | b'l' | b'd' | b'e' | b'i' | b'm'
         ) {
             class[byte] |= CANDIDATE;
+        }
+        if matches!(c, b';' | b'-' | b'/') {
+            class[byte] |= SEPARATOR;
         }
         byte += 1;
     }
@@ -274,6 +280,7 @@ mod tests {
         check("/* c */ set x = 1", sets);
         check("-- c\nset x = 1", sets);
         check("select 1; set x = 1", sets);
+        check("select 1 - 2 / 3, set", Marks::default());
         check("reset x", Marks::SETS);
         check("declare c cursor with hold for select 1", Marks::HOLD);
         check("reset  ALL", Marks::RESET_ALL.with(Marks::SETS));

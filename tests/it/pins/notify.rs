@@ -222,3 +222,33 @@ fn a_listener_with_a_login_of_its_own_is_told_as_well() {
     stage.client().rows("notify a, 'across roles'");
     assert_eq!(payload(&listener.read()), "across roles");
 }
+
+#[test]
+fn nothing_is_missed_while_settings_are_set_again() {
+    const TOLD: usize = 300;
+    let stage = pool_of(2);
+    let named = Login {
+        parameters: &[("application_name", "listener")],
+        ..APP
+    };
+    let mut listener = stage.login(&named).unwrap();
+    listener.rows("listen a");
+    let mut sender = stage.client();
+    let sending = std::thread::spawn(move || {
+        for n in 0..TOLD {
+            sender.rows(&format!("notify a, '{n}'"));
+        }
+    });
+    let mut told = Vec::new();
+    while !sending.is_finished() {
+        // It goes back to what the client called itself, which the server does not know.
+        let frames = listener.query("reset application_name");
+        told.extend(frames.iter().filter(|f| f.tag == b'A').map(payload));
+    }
+    sending.join().unwrap();
+    while told.len() < TOLD {
+        told.push(payload(&listener.read()));
+    }
+    let expected: Vec<_> = (0..TOLD).map(|n| n.to_string()).collect();
+    assert_eq!(told, expected);
+}
