@@ -287,7 +287,7 @@ impl Session {
         }
         self.unnamed.take_back(replaced_count);
         if replaced_count > 0 && !self.unnamed.is_in_doubt() {
-            lease.unnamed_owner = self.unnamed.mark();
+            lease.unnamed_owner = self.unnamed.owner_left();
         }
     }
 

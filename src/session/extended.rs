@@ -29,7 +29,8 @@ impl Session {
         };
         self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
         if name.is_empty() {
-            self.unnamed.replace(body, marks);
+            let owner = self.unnamed_owner();
+            self.unnamed.replace(body, marks, owner);
             self.marks.add(marks.unless_run());
             self.from_client.pass(header.frame_bytes);
             if let Some(lease) = &mut self.server {
@@ -64,7 +65,7 @@ impl Session {
             return;
         }
         if name.is_empty() {
-            self.unnamed.replace(body, marks);
+            self.unnamed.replace(body, marks, self.unnamed_owner());
             let lease = lease_mut(&mut self.server);
             lease.unnamed_owner = self.unnamed.mark();
             put_parse(&mut lease.scratch, b"\0", body);
@@ -297,7 +298,7 @@ impl Session {
         };
         let name = name.to_vec();
         if kind == b'S' && name.is_empty() {
-            self.unnamed.drop_later();
+            self.unnamed.drop_later(self.unnamed_owner());
             self.from_client.pass(header.frame_bytes);
             if let Some(lease) = &mut self.server {
                 lease.unnamed_owner = 0;

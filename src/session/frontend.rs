@@ -224,6 +224,7 @@ impl Session {
                 self.close_fence();
                 self.forward(header, Sent::Sync);
                 self.in_batch = false;
+                self.unnamed.end_batch();
                 self.bound_forgets = false;
                 self.forgets_in_batch = false;
                 self.names_in_doubt |= std::mem::take(&mut self.batch_changes_names);
@@ -240,6 +241,7 @@ impl Session {
                 }
                 self.forward(header, Sent::Query);
                 self.in_batch = false;
+                self.unnamed.end_batch();
                 Step::Next
             }
             tag::COPY_DONE | tag::COPY_FAIL => {
@@ -334,11 +336,12 @@ impl Session {
             None
         };
         self.from_client.pass(header.frame_bytes);
+        let owner = self.unnamed_owner();
         if let Some(lease) = &mut self.server {
             // A simple query drops the unnamed statement, on the server as in the session, unless it is skipped.
             lease.unnamed_owner = 0;
             if !is_alone {
-                self.unnamed.drop_later();
+                self.unnamed.drop_later(owner);
                 lease
                     .exchange
                     .sent_with(Sent::Query, Fate::Relay, Change::Replaced);
@@ -352,6 +355,7 @@ impl Session {
         // PostgreSQL treats a Query as a Sync of what came before it only when that was in error; the answers to
         // both end in a ReadyForQuery either way.
         self.in_batch = false;
+        self.unnamed.end_batch();
         Step::Next
     }
 

@@ -112,6 +112,12 @@ impl Session {
     /// Sees to it that the connection's unnamed statement is the client's own, or none where the client has none.
     pub(super) fn bring_unnamed(&mut self) -> Brought {
         self.marks.add(self.unnamed.marks());
+        if self.unnamed.must_be_answered() {
+            self.in_batch = true;
+            if !self.is_answered() {
+                return Brought::Wait;
+            }
+        }
         let Some(lease) = &mut self.server else {
             return Brought::Wait;
         };

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::marks::Marks;
 use super::serve::Session;
+use crate::pool::connection::UNKNOWN_OWNER;
 use crate::pool::statement::{Change, Description};
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::tag;
@@ -25,6 +26,10 @@ pub(super) struct Unnamed {
     current: UnnamedStatement,
     /// What was current before each message that replaces it and is not answered, in order.
     superseded: VecDeque<UnnamedStatement>,
+    /// The connection really holds the first of those.
+    is_first_here: bool,
+    /// The last message that replaces it belongs to the current batch: if it is skipped, so is what follows.
+    is_of_this_batch: bool,
     /// Room for the next one.
     spare: UnnamedStatement,
     /// The message that failed last was one that replaces it: it was tried, and not skipped.
@@ -56,16 +61,22 @@ impl UnnamedStatement {
 }
 
 impl Unnamed {
-    /// Notes a Parse, which is answered sooner or later.
-    pub(super) fn replace(&mut self, body: &[u8], marks: Marks) {
-        self.drop_later();
+    /// Notes a Parse, which is answered sooner or later, on a connection that holds the unnamed statement of this
+    /// owner.
+    pub(super) fn replace(&mut self, body: &[u8], marks: Marks, owner: u64) {
+        self.drop_later(owner);
         self.current.body.extend_from_slice(body);
         self.current.mark = NEXT_UNNAMED.fetch_add(1, Ordering::Relaxed);
         self.current.marks = marks;
     }
 
-    /// Notes a message that leaves none, and is answered sooner or later.
-    pub(super) fn drop_later(&mut self) {
+    /// Notes a message that leaves none, and is answered sooner or later, on a connection that holds the unnamed
+    /// statement of this owner.
+    pub(super) fn drop_later(&mut self, owner: u64) {
+        if self.superseded.is_empty() {
+            self.is_first_here = owner == self.current.mark;
+        }
+        self.is_of_this_batch = true;
         let next = std::mem::take(&mut self.spare);
         self.superseded
             .push_back(std::mem::replace(&mut self.current, next));
@@ -81,6 +92,18 @@ impl Unnamed {
         !self.superseded.is_empty()
     }
 
+    /// The batch is over, and what follows is carried out whatever became of it.
+    #[inline]
+    pub(super) fn end_batch(&mut self) {
+        self.is_of_this_batch = false;
+    }
+
+    /// Whether only an answer tells which statement the connection holds: one of an earlier batch replaces one that
+    /// was never there.
+    pub(super) fn must_be_answered(&self) -> bool {
+        self.is_in_doubt() && !self.is_first_here && !self.is_of_this_batch
+    }
+
     /// Whether so many messages that replace it are not answered that the next one has to wait.
     pub(super) fn is_full(&self) -> bool {
         self.superseded.len() >= SUPERSEDED_MAX
@@ -91,6 +114,7 @@ impl Unnamed {
         if let Some(mut superseded) = self.superseded.pop_front() {
             superseded.clear();
             self.spare = superseded;
+            self.is_first_here = true;
         }
     }
 
@@ -102,6 +126,7 @@ impl Unnamed {
         }
         if was_tried {
             self.superseded[0].clear();
+            self.is_first_here = true;
         }
         if count == self.superseded.len() {
             self.current = self.superseded.pop_front().unwrap_or_default();
@@ -114,6 +139,15 @@ impl Unnamed {
     /// The mark that a connection holding it bears; 0 when there is none.
     pub(super) fn mark(&self) -> u64 {
         self.current.mark
+    }
+
+    /// The mark that the connection bears when all messages that replace it are taken back.
+    pub(super) fn owner_left(&self) -> u64 {
+        if self.is_first_here {
+            self.current.mark
+        } else {
+            UNKNOWN_OWNER
+        }
     }
 
     pub(super) fn marks(&self) -> Marks {
@@ -172,6 +206,13 @@ impl Unnamed {
 }
 
 impl Session {
+    /// Whose unnamed statement the connection holds.
+    pub(super) fn unnamed_owner(&self) -> u64 {
+        self.server
+            .as_ref()
+            .map_or(UNKNOWN_OWNER, |lease| lease.unnamed_owner)
+    }
+
     /// Prepares the client's statements under its own names, because its SQL is about to speak of them; from here on
     /// the connection stays with the session and names pass as they are.
     pub(super) fn use_own_names(&mut self, sync: bool) {
@@ -227,7 +268,8 @@ mod tests {
     use super::*;
 
     fn parsed(unnamed: &mut Unnamed, sql: &str) {
-        unnamed.replace(format!("{sql}\0\0\0").as_bytes(), Marks::default());
+        let owner = unnamed.mark();
+        unnamed.replace(format!("{sql}\0\0\0").as_bytes(), Marks::default(), owner);
     }
 
     #[test]
@@ -247,6 +289,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_on_the_connection_is_not_left_there() {
+        let mut unnamed = Unnamed::default();
+        parsed(&mut unnamed, "a");
+        unnamed.confirm();
+        let strangers = unnamed.mark() + 1;
+        unnamed.drop_later(strangers);
+        assert!(!unnamed.must_be_answered());
+        unnamed.end_batch();
+        assert!(unnamed.must_be_answered());
+        unnamed.take_back(1);
+        assert_eq!(unnamed.sql(), b"a");
+        assert_eq!(unnamed.owner_left(), UNKNOWN_OWNER);
+        unnamed.drop_later(strangers);
+        unnamed.has_failed = true;
+        unnamed.take_back(1);
+        assert_eq!(unnamed.owner_left(), 0);
+    }
+
+    #[test]
     fn a_later_batch_goes_on_from_what_is_left() {
         let mut unnamed = Unnamed::default();
         for sql in ["a", "b", "later"] {
@@ -257,7 +318,7 @@ mod tests {
         assert_eq!(unnamed.sql(), b"later");
         unnamed.take_back(1);
         assert_eq!(unnamed.sql(), b"a");
-        unnamed.drop_later();
+        unnamed.drop_later(unnamed.mark());
         unnamed.confirm();
         assert_eq!(unnamed.mark(), 0);
     }

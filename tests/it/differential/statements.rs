@@ -629,6 +629,38 @@ fn unnamed() -> Scene {
             (0, running_bare("forget")),
             (0, running("", "8")),
             (1, running("", "1")),
+            (
+                0,
+                Step::new(
+                    "what is skipped where another's was changes nothing",
+                    &[execute("none", 0), close_statement(""), sync()],
+                ),
+            ),
+            (0, running("", "9")),
+            (1, Step::new("b", &[b(), sync()])),
+            (
+                0,
+                Step::new(
+                    "nor for the next batch",
+                    &[
+                        execute("none", 0),
+                        parse("", "select 'skipped', $1::int", &[]),
+                        sync(),
+                        run("", &[Some("10")]),
+                    ],
+                )
+                .ready(2),
+            ),
+            (1, Step::new("b again", &[b(), sync()])),
+            (
+                0,
+                Step::new(
+                    "one that fails leaves none",
+                    &[parse("", "selec", &[]), sync(), run("", &[Some("11")])],
+                )
+                .ready(2),
+            ),
+            (1, running("", "1")),
         ],
     }
 }
