@@ -49,6 +49,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the last transaction has failed and is still open.
+    pub(super) fn has_failed(&self) -> bool {
+        self.status == b'E'
+    }
+
     pub(super) fn sent(&mut self, kind: Kind) {
         match kind {
             Kind::Query => self.in_batch = false,

@@ -179,6 +179,12 @@ impl Direct<'_> {
     }
 
     fn take(&mut self, client: usize, act: Act) {
+        let has_failed = self.side.player(client).ledger.has_failed();
+        let act = match act {
+            Act::Say(messages) => Act::Say(without_dangling(messages, has_failed)),
+            Act::SayAndWait(messages) => Act::SayAndWait(without_dangling(messages, has_failed)),
+            other => other,
+        };
         self.tied[client] |= act
             .messages()
             .iter()
@@ -329,6 +335,31 @@ fn take_notifications(side: &mut Side) -> Vec<Vec<Frame>> {
     (0..CLIENTS_MAX)
         .map(|client| std::mem::take(&mut side.player(client).notifications))
         .collect()
+}
+
+/// Without what PostgreSQL may crash on: a simple Query that fails while it runs in a transaction leaves its portal, the
+/// unnamed one, without the memory that it is made of.
+///
+/// # Source
+/// `exec_execute_message` in `src/backend/tcop/postgres.c` of PostgreSQL 15 reads the statements of a failed portal,
+/// and those of a simple Query are in `MessageContext`.
+fn without_dangling(mut messages: Vec<Message>, has_failed: bool) -> Vec<Message> {
+    let mut may_dangle = has_failed;
+    let mut is_bound = false;
+    messages.retain(|message| {
+        match message {
+            Message::Query(_) => (may_dangle, is_bound) = (true, false),
+            Message::Sync => is_bound = false,
+            // What follows in the batch is skipped where it fails.
+            Message::Bind { portal: "", .. } => is_bound = true,
+            Message::Execute("", _) | Message::DescribePortal("") | Message::ClosePortal("") => {
+                return !may_dangle || is_bound;
+            }
+            _ => {}
+        }
+        true
+    });
+    messages
 }
 
 /// Whether this may tie the session to its connection.

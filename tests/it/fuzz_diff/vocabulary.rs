@@ -476,10 +476,7 @@ pub(super) const FUNCTIONS: [(u32, &[&str]); 3] =
 ///
 /// Only these: whoever waits for a connection although no other client said one of them, or has a transaction open,
 /// waits for ever, and that is a defect.
-pub(super) const TYING_WORDS: [&str; 32] = [
-    "set",
-    "reset",
-    "set_config",
+pub(super) const TYING_WORDS: [&str; 28] = [
     "setseed",
     "listen",
     "prepare",
@@ -508,6 +505,5 @@ pub(super) const TYING_WORDS: [&str; 32] = [
     "insert",
     "merge",
     "copy",
-    "names",
     "fail",
 ];
