@@ -101,6 +101,7 @@ async fn answer(
         today: server.today().await?,
         parameter_count: 0,
         embedded: false,
+        turns: &[],
     };
     Ok(pipeline.answer(&asked, server).await?)
 }

@@ -12,6 +12,8 @@ use crate::guard::approved::Approved;
 pub struct Answer {
     /// The SQL.
     pub approved: Approved,
+    /// The same as the provider wrote it.
+    pub drafted: String,
     /// What was understood, in plain words.
     pub reading: String,
     /// How likely that is what was meant, 0 to 1; `None` when the provider cannot tell.

@@ -8,6 +8,7 @@ use super::answer::Answer;
 use super::settings::CacheSettings;
 use crate::access::visible::Visible;
 use crate::names::Caller;
+use crate::synth::brief::Turn;
 
 /// Answers by what they depend on. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Key {
     parameter_count: u16,
     /// "last month" means another month tomorrow.
     today: jiff::civil::Date,
+    /// "and last year?" means something else in another conversation.
+    turns: Vec<Arc<Turn>>,
 }
 
 impl Key {
@@ -39,6 +42,7 @@ impl Key {
         provider: Option<&str>,
         parameter_count: u16,
         today: jiff::civil::Date,
+        turns: &[Arc<Turn>],
     ) -> Self {
         Self {
             caller: caller.clone(),
@@ -48,6 +52,7 @@ impl Key {
             provider: provider.map(str::to_owned),
             parameter_count,
             today,
+            turns: turns.to_vec(),
         }
     }
 }

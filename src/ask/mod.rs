@@ -11,6 +11,7 @@ pub mod setting_statement;
 pub mod pipeline;
 
 pub mod answer;
+pub mod conversation;
 mod failure;
 pub mod help;
 pub mod memo;

@@ -19,7 +19,7 @@ use crate::guard::approved::Approved;
 use crate::guard::rules::{Rule, Rules};
 use crate::names::{Alternative, Caller, Draft};
 use crate::observe::metrics::Metrics;
-use crate::synth::brief::{Brief, Drafted, FailedDraft, SynthError};
+use crate::synth::brief::{Brief, Drafted, FailedDraft, SynthError, Turn};
 use crate::synth::chain::Chain;
 
 /// The longest question, in bytes: some pages of text.
@@ -99,6 +99,8 @@ pub struct Asked<'a> {
     pub parameter_count: u16,
     /// The answer is to stand inside other SQL.
     pub embedded: bool,
+    /// What was asked before, oldest first, when the question may refer to it.
+    pub turns: &'a [Arc<Turn>],
 }
 
 /// What takes the place of an ask.
@@ -242,6 +244,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         started: Instant,
     ) -> Result<Answer, Refusal> {
         let visible = self.views.visible(asked.caller).await?;
+        let turns = self.provable(asked.turns, &visible);
         let key = Key::new(
             asked.caller,
             &visible,
@@ -249,6 +252,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             asked.settings.provider.as_deref(),
             asked.parameter_count,
             asked.today,
+            &turns,
         );
         if let Some(remembered) = self.memo.find(&key) {
             self.metrics.memo_hits.inc();
@@ -258,10 +262,34 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
                 ..(*remembered).clone()
             });
         }
-        let mut answer = self.draft_until_proved(asked, visible, probe).await?;
+        let mut answer = self
+            .draft_until_proved(asked, visible, turns, probe)
+            .await?;
         answer.elapsed = started.elapsed();
         self.memo.keep(key, Arc::new(answer.clone()));
         Ok(answer)
+    }
+
+    /// The turns since the last one whose SQL cannot be proved for this caller any more: a provider is told of no
+    /// relation that the caller may not see now, whatever could be seen when it was asked.
+    fn provable(&self, turns: &[Arc<Turn>], visible: &Visible) -> Vec<Arc<Turn>> {
+        let rules = Rules {
+            parameter_count: Some(0),
+            ..self.rules.clone()
+        };
+        let holds = |turn: &&Arc<Turn>| {
+            let draft = Draft {
+                sql: turn.sql.clone(),
+                reading: String::new(),
+                confidence: None,
+                provider: Arc::from(""),
+                alternatives: Vec::new(),
+            };
+            guard::approve(&draft, visible, &rules).is_ok()
+        };
+        let mut provable: Vec<_> = turns.iter().rev().take_while(holds).cloned().collect();
+        provable.reverse();
+        provable
     }
 
     /// One provider after the other, where the session leaves the choice: whoever cannot mend its Draft is followed by
@@ -270,6 +298,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         &self,
         asked: &Asked<'_>,
         visible: Visible,
+        turns: Vec<Arc<Turn>>,
         probe: &impl Probe,
     ) -> Result<Answer, Refusal> {
         let mut brief = Brief {
@@ -277,6 +306,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             visible,
             today: asked.today,
             parameter_count: asked.parameter_count,
+            turns,
             failed: None,
         };
         let mut only = asked.settings.provider.clone();
@@ -393,6 +423,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             .collect();
         Ok(Answer {
             approved,
+            drafted: draft.sql.clone(),
             reading: draft.reading.clone(),
             confidence: draft.confidence,
             provider: Arc::clone(&draft.provider),

@@ -30,6 +30,8 @@ pub struct Values {
     pub timeout: Duration,
     /// `ask.provider`: the only provider that is asked; `None` (shown as `auto`) for the whole chain.
     pub provider: Option<String>,
+    /// `ask.context`: whether a question may refer to those before it.
+    pub context: bool,
 }
 
 /// The highest `ask.timeout`: a day.
@@ -39,8 +41,8 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const KNOWN: [(&str, &str, &str); 5] = [
     (
         "context",
-        "off",
-        "Whether a question may refer to the one before it.",
+        "on or off",
+        "Whether a question may refer to those before it.",
     ),
     (
         "max_rows",
@@ -73,6 +75,7 @@ impl SessionSettings {
             max_rows: settings.max_rows,
             timeout: settings.timeout,
             provider: None,
+            context: settings.context,
         };
         Self {
             session: defaults.clone(),
@@ -91,7 +94,7 @@ impl SessionSettings {
     /// `SET LOCAL` outside of a transaction changes nothing, if [`Self::end_transaction`] is called after it.
     ///
     /// # Errors
-    /// 42704 when there is no such setting, 22023 when the value is not allowed, 0A000 for `ask.context = on`.
+    /// 42704 when there is no such setting, 22023 when the value is not allowed.
     pub fn apply(
         &mut self,
         command: &SettingCommand,
@@ -185,11 +188,7 @@ impl Values {
                 let named = providers.iter().find(|p| p.eq_ignore_ascii_case(value));
                 self.provider = Some((*named.ok_or_else(wrong)?).to_owned());
             }
-            "context" => {
-                if boolean(value).ok_or_else(wrong)? {
-                    return Err(no_context());
-                }
-            }
+            "context" => self.context = boolean(value).ok_or_else(wrong)?,
             _ => return Err(unknown(name)),
         }
         Ok(())
@@ -201,7 +200,7 @@ impl Values {
             "max_rows" => self.max_rows = from.max_rows,
             "timeout" => self.timeout = from.timeout,
             "provider" => self.provider.clone_from(&from.provider),
-            "context" => {}
+            "context" => self.context = from.context,
             _ => return Err(unknown(name)),
         }
         Ok(())
@@ -213,7 +212,7 @@ impl Values {
             "max_rows" => self.max_rows.to_string(),
             "timeout" => duration::spell(&self.timeout),
             "provider" => self.provider.clone().unwrap_or_else(|| "auto".to_owned()),
-            "context" => on_off(false).to_owned(),
+            "context" => on_off(self.context).to_owned(),
             _ => return Err(unknown(name)),
         })
     }
@@ -254,14 +253,6 @@ fn invalid(name: &str, value: &str, providers: &[&str]) -> Refusal {
         format!("invalid value for parameter \"ask.{name}\": \"{value}\""),
     )
     .with_hint(format!("Allowed: {allowed}."))
-}
-
-fn no_context() -> Refusal {
-    Refusal::new(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        "ask.context = on is not supported yet",
-    )
-    .with_hint("Each question is read by itself; put into it what the one before it said.")
 }
 
 fn unknown(name: &str) -> Refusal {
@@ -313,6 +304,8 @@ mod tests {
             ("show ask.provider", Some("local")),
             ("reset ask.provider", None),
             ("show ask.provider", Some("auto")),
+            ("set ask.context = on", None),
+            ("show ask.context", Some("on")),
             ("set ask.context = off", None),
             ("show ask.context", Some("off")),
             ("reset ask.all", None),
@@ -369,8 +362,8 @@ mod tests {
                 "22023 invalid value for parameter \"ask.provider\": \"other\"",
             ),
             (
-                "set ask.context = on",
-                "0A000 ask.context = on is not supported yet",
+                "set ask.context = both",
+                "22023 invalid value for parameter \"ask.context\": \"both\"",
             ),
             (
                 "set ask.colour = red",

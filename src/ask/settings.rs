@@ -26,6 +26,8 @@ pub struct Settings {
     /// Whether an answer comes with a NOTICE that tells its SQL and its reading, where the session says nothing
     /// else. Default true.
     pub notices: bool,
+    /// Whether a question may refer to those before it, where the session says nothing else. Default false.
+    pub context: bool,
     /// How often a Draft that the guard or the planner refused goes back to its provider. 0 to 5, default 2.
     pub repair_count_max: u8,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             cost_max: None,
             privacy: Privacy::default(),
             notices: true,
+            context: false,
             repair_count_max: 2,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::conversation::Talk;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
 use super::serve::{Gone, Session, cancelled};
@@ -30,6 +31,8 @@ pub(super) struct AskState {
     pub(super) settings: SessionSettings,
     /// What `ask alternatives` speaks of.
     last: Option<Arc<Answer>>,
+    /// What the next question may refer to.
+    pub(super) talk: Talk,
     /// What was recognised in the frame at the front, for the loop to deal with.
     found: Option<Found>,
     /// The savepoint of a fence is open.
@@ -78,6 +81,7 @@ impl AskState {
         Self {
             settings,
             last: None,
+            talk: Talk::default(),
             found: None,
             savepoint_open: false,
             batch_fenced: false,
@@ -90,6 +94,7 @@ impl AskState {
     /// Nothing of a transaction outlives it.
     pub(super) fn end_transaction(&mut self) {
         self.settings.end_transaction();
+        self.settings_changed();
         self.savepoint_open = false;
         self.batch_fenced = false;
         self.portals.clear();
@@ -237,6 +242,7 @@ impl Session {
         let ticket = self.ticket().clone();
         ticket.clear_cancel();
         let settings = self.ask_state.settings.current().clone();
+        let turns = self.turns(embedded);
         let asked = Asked {
             caller: pool.caller(),
             question,
@@ -244,6 +250,7 @@ impl Session {
             today: today(self.ask_state.time_zone.as_deref()),
             parameter_count,
             embedded,
+            turns: &turns,
         };
         let last = self.ask_state.last.clone();
         let resolved = tokio::select! {
@@ -260,13 +267,17 @@ impl Session {
         {
             self.ask_state.last = Some(Arc::new(answer.clone()));
         }
-        Ok(resolved.and_then(|resolved| {
+        let resolved = resolved.and_then(|resolved| {
             if self.encoding_is_utf8 || resolved.sql.is_ascii() {
                 Ok(resolved)
             } else {
                 Err(encoding_refusal())
             }
-        }))
+        });
+        if let Ok(resolved) = &resolved {
+            self.add_turn(verb, &asked, resolved);
+        }
+        Ok(resolved)
     }
 
     /// Gets a server for what has become of the frame at the front, and sends it there.
@@ -372,6 +383,7 @@ impl Session {
     async fn apply_setting(&mut self, frame: Frame, command: &SettingCommand) -> Result<(), Gone> {
         let providers = self.shared.asks.providers();
         let applied = self.ask_state.settings.apply(command, &providers);
+        self.ask_state.settings_changed();
         let command_tag = match command {
             SettingCommand::Set { .. } => "SET",
             SettingCommand::Show { .. } => "SHOW",
@@ -420,6 +432,7 @@ impl Session {
         self.to_client.insert(&out);
         if self.status == b'I' {
             self.ask_state.settings.end_transaction();
+            self.ask_state.settings_changed();
         }
     }
 

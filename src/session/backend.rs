@@ -200,7 +200,7 @@ impl Session {
                         self.set_completed(b"RESET", due);
                         if self.marks.contains(Marks::RESET_ALL) {
                             self.marks.remove(Marks::RESET_ALL);
-                            self.ask_state.settings.reset_all();
+                            self.ask_state.reset();
                         }
                     }
                     _ => {}
@@ -296,7 +296,7 @@ impl Session {
         self.everything_deallocated();
         self.sequences_discarded();
         self.resetting = true;
-        self.ask_state.settings.reset_all();
+        self.ask_state.reset();
         // Something sent behind it may have left its mark already.
         let alone = self.nothing_was_sent_behind();
         if let Some(lease) = &mut self.server {

@@ -11,6 +11,7 @@ pub mod words;
 
 mod ask;
 mod backend;
+mod conversation;
 mod deallocate;
 mod extended;
 mod fenced;

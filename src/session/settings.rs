@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::set_names::Said;
 use crate::pool::connector::Welcome;
-use crate::pool::set_values::{InForce, SetChange, SetValues};
+use crate::pool::set_values::{InForce, SetChange, SetValues, Value};
 
 /// More names of its own than this a session may not have; the server would be asked for each.
 const CUSTOM_NAMES_MAX: usize = 256;
@@ -65,6 +65,13 @@ pub(super) struct Settings {
     custom: BTreeSet<Box<str>>,
 }
 
+/// Who a session acts as, where it is not who logged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    authorization: Option<Value>,
+    role: Option<Value>,
+}
+
 /// How a transaction ended, before ReadyForQuery says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
@@ -99,6 +106,28 @@ impl Settings {
     #[inline]
     pub(super) fn is_in_doubt(&self) -> bool {
         self.in_doubt
+    }
+
+    /// The session authorization and the role, as far as the statements so far have told.
+    pub(super) fn acts_as(&self) -> Identity {
+        let wanted = self.wanted.as_deref();
+        let mut identity = Identity {
+            authorization: wanted.and_then(SetValues::authorization).cloned(),
+            role: wanted.and_then(SetValues::role).cloned(),
+        };
+        for change in &self.pending {
+            match change {
+                SetChange::Authorization(who) => {
+                    identity = Identity {
+                        authorization: who.clone(),
+                        role: None,
+                    };
+                }
+                SetChange::Role(who) => identity.role.clone_from(who),
+                SetChange::Set(..) | SetChange::Reset(_) | SetChange::ResetAll => {}
+            }
+        }
+        identity
     }
 
     /// Whether the answer would not tell all.

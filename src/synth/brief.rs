@@ -1,5 +1,7 @@
 //! What a provider is told, and what it may answer.
 
+use std::sync::Arc;
+
 use crate::access::visible::Visible;
 use crate::error::SqlState;
 use crate::names::Draft;
@@ -15,8 +17,22 @@ pub struct Brief {
     pub today: jiff::civil::Date,
     /// How many `$n` the question mentions: the highest `n`, 0 when none.
     pub parameter_count: u16,
+    /// The questions before this one, oldest first, when it may refer to them; empty when it stands by itself.
+    pub turns: Vec<Arc<Turn>>,
     /// Why the previous Draft failed, when this is a repair.
     pub failed: Option<FailedDraft>,
+}
+
+/// A question of the same conversation that was answered. Whoever makes a Brief has seen to it that the SQL holds
+/// nothing but what the caller may see.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Turn {
+    /// The question, trimmed.
+    pub question: String,
+    /// The SQL that answered it, as its provider wrote it.
+    pub sql: String,
+    /// The civil date on which it was asked.
+    pub today: jiff::civil::Date,
 }
 
 /// A Draft that the guard or the server's planner refused, for the provider to mend.

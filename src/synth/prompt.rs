@@ -1,13 +1,21 @@
 //! What a model is told: the rules of the answer, the schema, the question, and what was wrong with its last try.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::schema::render::{Privacy, render};
-use crate::synth::brief::Brief;
+use crate::synth::brief::{Brief, Turn};
 
 /// The longest schema that is sent, in bytes: about 12,000 tokens, which fits beside an answer in the context of every
 /// model that writes SQL.
 const SCHEMA_BYTES_MAX: usize = 48 * 1024;
+
+/// Turns of the conversation that are sent at most, the newest ones.
+const TURNS_MAX: usize = 6;
+
+/// Bytes of the conversation that are sent at most.
+const TURNS_BYTES_MAX: usize = 8 * 1024;
 
 /// One message of a chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,12 +76,37 @@ fn question(brief: &Brief, privacy: Privacy) -> String {
         count => format!("\nParameters: $1 to ${count}, cast where their type is not clear."),
     };
     format!(
-        "Schema:\n{schema}\nToday: {} ({:?}){parameters}\nQuestion: {}",
+        "Schema:\n{schema}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
         brief.today,
         brief.today.weekday(),
+        conversation(&brief.turns),
         brief.question
     )
 }
+
+/// What was asked and answered before, as far as there is room for it; nothing outside of a conversation.
+fn conversation(turns: &[Arc<Turn>]) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    for turn in turns.iter().rev().take(TURNS_MAX) {
+        let text = format!("\n- Question: {}\n  Query: {}", turn.question, turn.sql);
+        bytes += text.len();
+        if bytes > TURNS_BYTES_MAX {
+            break;
+        }
+        told.push(text);
+    }
+    if told.is_empty() {
+        return String::new();
+    }
+    told.reverse();
+    format!("\n{CONVERSATION}{}", told.concat())
+}
+
+const CONVERSATION: &str = "\
+Conversation so far, oldest first. The question may go on about its last query (\"and last year?\", \"only those over \
+100\", \"by month instead\"): then answer with the whole query that is meant now, everything else kept as it was, and let \
+the reading say all of it. A question that is complete by itself has nothing to do with the conversation.";
 
 fn message(role: &'static str, content: String) -> Message {
     Message { role, content }
@@ -81,7 +114,6 @@ fn message(role: &'static str, content: String) -> Message {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::access::visible::Visible;
@@ -103,6 +135,7 @@ mod tests {
             visible: Visible::new(Arc::new(snapshot), Arc::from([])),
             today: jiff::civil::date(2026, 11, 21),
             parameter_count: 0,
+            turns: Vec::new(),
             failed: None,
         }
     }
@@ -116,6 +149,33 @@ mod tests {
         assert!(told.contains("Today: 2026-11-21 (Saturday)"), "{told}");
         assert!(told.ends_with("Question: how many books?"), "{told}");
         assert!(!told.contains("Parameters"), "{told}");
+    }
+
+    #[test]
+    fn a_conversation_is_told_as_far_as_there_is_room() {
+        let turn = |number: usize, bytes: usize| {
+            Arc::new(Turn {
+                question: format!("question {number}"),
+                sql: format!("SELECT {number}{}", " ".repeat(bytes)),
+                today: jiff::civil::date(2026, 11, 21),
+            })
+        };
+        let mut brief = brief();
+        brief.turns = (0..TURNS_MAX + 2).map(|n| turn(n, 10)).collect();
+        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        assert!(told.contains("Conversation so far"), "{told}");
+        assert!(!told.contains("question 1\n"), "{told}");
+        let (second, last) = (told.find("question 2\n"), told.find("question 7\n"));
+        assert!(second.is_some() && second < last, "{told}");
+        assert!(told.ends_with("Question: how many books?"), "{told}");
+
+        brief.turns = vec![turn(1, TURNS_BYTES_MAX / 2), turn(2, TURNS_BYTES_MAX - 100)];
+        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        assert!(told.contains("question 2") && !told.contains("question 1"));
+
+        brief.turns = vec![turn(1, TURNS_BYTES_MAX)];
+        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        assert!(!told.contains("Conversation"), "{told}");
     }
 
     #[test]

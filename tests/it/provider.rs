@@ -33,6 +33,7 @@ fn brief(question: &str) -> Brief {
         visible: Visible::new(Arc::new(snapshot), Arc::from(["public".to_owned()])),
         today: jiff::civil::date(2026, 11, 21),
         parameter_count: 0,
+        turns: Vec::new(),
         failed: None,
     }
 }

@@ -155,6 +155,7 @@ async fn resolve(
         today: jiff::civil::date(2026, 11, 21),
         parameter_count: 0,
         embedded: false,
+        turns: &[],
     };
     pipeline.resolve(verb, &asked, None, planner).await
 }

@@ -112,6 +112,7 @@ fn a_repair_is_left_to_others() {
         visible: fixture::visible(fixture::shop()),
         today: jiff::civil::date(2026, 11, 21),
         parameter_count: 0,
+        turns: Vec::new(),
         failed: None,
     };
     assert!(builtin.draft(&brief).is_ok());

@@ -3,6 +3,7 @@
 //! What the built-in engine answers is in `questions`; here it is about everything around the words.
 
 mod caller;
+mod context;
 mod limits;
 mod models;
 mod prepared;
