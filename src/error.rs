@@ -41,6 +41,16 @@ impl SqlState {
     pub const SYNTAX_ERROR: Self = Self(*b"42601");
     /// `42704`: no such object or setting.
     pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
+    /// `42710`: there is one of this name already.
+    pub const DUPLICATE_OBJECT: Self = Self(*b"42710");
+    /// `42602`: not a name.
+    pub const INVALID_NAME: Self = Self(*b"42602");
+    /// `42622`: a name that is too long.
+    pub const NAME_TOO_LONG: Self = Self(*b"42622");
+    /// `55000`: what is asked for needs another state of things.
+    pub const NOT_IN_PREREQUISITE_STATE: Self = Self(*b"55000");
+    /// `58030`: reading or writing outside of the server failed.
+    pub const IO_ERROR: Self = Self(*b"58030");
     /// `3D000`: no such database.
     pub const UNDEFINED_DATABASE: Self = Self(*b"3D000");
     /// `53300`: too many clients.

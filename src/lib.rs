@@ -19,5 +19,6 @@ pub mod observe;
 pub mod pool;
 pub mod schema;
 pub mod session;
+pub mod state;
 pub mod synth;
 pub mod wire;

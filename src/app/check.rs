@@ -12,6 +12,7 @@ use tokio_postgres::{Client, NoTls};
 use crate::access::settings::Method;
 use crate::app::console;
 use crate::app::failure::Failure;
+use crate::app::state;
 use crate::config::Loaded;
 use crate::pool::registry::control_config;
 use crate::pool::settings::{EVERY_DATABASE, UpstreamSettings};
@@ -54,6 +55,7 @@ pub async fn check(loaded: &Loaded) -> Result<(), Failure> {
     if settings.provider.is_empty() {
         report.line("provider builtin", Ok(BUILTIN.to_owned()))?;
     }
+    report.line("state store", state::check(settings).await)?;
     report.end()
 }
 

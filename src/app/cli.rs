@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::failure::Failure;
-use crate::app::{ask, check, console, demo, print_config, serve};
+use crate::app::{ask, check, console, demo, print_config, serve, state};
 use crate::config::{self, Flag, Loaded, Sources};
 use crate::observe::log;
 
@@ -30,6 +30,8 @@ enum Command {
     Check(SourceFlags),
     /// Ask one question, and print its rows.
     Ask(AskFlags),
+    /// Write pins and feedback as text, or read them back.
+    State(StateFlags),
     /// Print the effective configuration with where each value came from, secrets hidden.
     Config(SourceFlags),
 }
@@ -79,6 +81,31 @@ struct AskFlags {
     question: Vec<String>,
 }
 
+/// What is done with the state store.
+#[derive(Debug, Args)]
+struct StateFlags {
+    #[command(subcommand)]
+    what: StateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StateCommand {
+    /// Write every pin and all feedback, one block each, in an order that diffs well.
+    Export(FileFlags),
+    /// Read such a text, all of it or nothing; what has the same name or question is replaced.
+    Import(FileFlags),
+}
+
+/// Which text.
+#[derive(Debug, Args)]
+struct FileFlags {
+    #[command(flatten)]
+    server: ServerFlags,
+    /// The text [default: standard output or input]
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 it went well; 1 something that was tried failed; 2 a mistake on the command line or in the configuration.";
 
@@ -109,6 +136,16 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
             let settings = flags.server.load(None)?.settings;
             block_on(ask::ask(&settings, &flags.question.join(" "), flags.sql))
         }
+        Command::State(StateFlags { what }) => match what {
+            StateCommand::Export(flags) => {
+                let settings = flags.server.load(None)?.settings;
+                block_on(state::export(&settings, flags.file.as_deref()))
+            }
+            StateCommand::Import(flags) => {
+                let settings = flags.server.load(None)?.settings;
+                block_on(state::import(&settings, flags.file.as_deref()))
+            }
+        },
         Command::Config(flags) => print_config::print_config(&flags.load()?),
     }
 }

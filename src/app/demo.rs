@@ -19,6 +19,7 @@ use crate::app::throwaway::server::{Auth, Plan, SUPERUSER, Server};
 use crate::config::{self, Flag, Settings, Sources};
 use crate::observe::log;
 use crate::observe::settings::Format;
+use crate::state::settings::Settings as StateSettings;
 
 /// The sample shop, so that the binary needs no file beside it.
 const SHOP: &str = include_str!("../../demo/shop.sql");
@@ -44,7 +45,14 @@ pub async fn demo(port: u16, http_port: u16) -> Result<(), Failure> {
     let server = start_postgres().await?;
     load_shop(&server).await?;
 
-    let settings = settings(&server, port, http_port)?;
+    let pins = tempfile::tempdir()
+        .map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
+    let mut settings = settings(&server, port, http_port)?;
+    // What is pinned in a demo goes with it.
+    settings.state = StateSettings {
+        path: Some(pins.path().join("state.db")),
+        ..StateSettings::default()
+    };
     log::start(&settings.log).map_err(|error| Failure::new(format!("log.level: {error}")))?;
     let outcome = tokio::select! {
         outcome = serve::serve(settings) => outcome,
@@ -52,6 +60,7 @@ pub async fn demo(port: u16, http_port: u16) -> Result<(), Failure> {
     };
     console::say("removing the throwaway server");
     drop(server);
+    drop(pins);
     outcome
 }
 

@@ -11,5 +11,6 @@ pub mod failure;
 pub mod print_config;
 pub mod rooms;
 pub mod serve;
+pub mod state;
 pub mod table;
 pub mod throwaway;

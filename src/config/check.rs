@@ -10,6 +10,7 @@ use crate::config::mistake::{Mistake, show, show_secret};
 use crate::config::tree::{Node, Origin, Value, join};
 use crate::observe::log;
 use crate::pool::settings::EVERY_DATABASE;
+use crate::state::settings::{RECORDS_LIMIT, StoreKind};
 
 /// Checks settings that were read.
 ///
@@ -30,6 +31,7 @@ pub(super) fn check(settings: &Settings, written: &Node) -> Result<(), Mistake> 
         &["schema", "statistics_refresh"],
     )?;
     check_ask(settings, &told)?;
+    check_state(settings, &told)?;
     check_http(settings, &told)?;
     log::filter(&settings.log.level).map(drop).map_err(|_| {
         told.wrong(
@@ -184,6 +186,36 @@ fn check_ask(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
         return Err(told.wrong(&["cache", "entries"], ONE_OR_MORE));
     }
     above_zero(settings.cache.ttl, told, &["cache", "ttl"])
+}
+
+fn check_state(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
+    let state = &settings.state;
+    let path = state.path.as_deref();
+    let has_path = path.is_some_and(|path| !path.as_os_str().is_empty());
+    if path.is_some_and(|path| has_path && path.is_relative()) {
+        let says = "expected an absolute path, such as /var/lib/pgask/state.db";
+        return Err(told.wrong(&["state", "path"], says));
+    }
+    if state.store == StoreKind::Postgres && state.url.is_none() {
+        let says = "store = \"postgres\" needs it: expected postgres://user[:password]@host[:port]/database";
+        return Err(told.wrong_secret(&["state", "url"], says));
+    }
+    let in_url = state.url.as_ref().is_some_and(|url| url.password.is_some());
+    if state.password.is_some() && (in_url || state.url.is_none()) {
+        let says =
+            "state.url holds a password too, or is not set: expected one password for one url";
+        return Err(told.wrong_secret(&["state", "password"], says));
+    }
+    for (key, count) in [
+        ("pins_max", state.pins_max),
+        ("feedback_max", state.feedback_max),
+    ] {
+        if count == 0 || count > RECORDS_LIMIT {
+            let says = format!("expected a whole number from 1 to {RECORDS_LIMIT}");
+            return Err(told.wrong(&["state", key], &says));
+        }
+    }
+    Ok(())
 }
 
 fn check_auth(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {

@@ -315,6 +315,34 @@ fn asks_that_could_not_be_answered() {
 }
 
 #[test]
+fn a_state_store_that_cannot_be() {
+    section(
+        "[state]\nstore = 'redis'",
+        r#"proxy.toml: state.store = "redis": expected one of sqlite, postgres, none"#,
+    );
+    section(
+        "[state]\npath = 'state.db'",
+        r#"proxy.toml: state.path = "state.db": expected an absolute path, such as /var/lib/pgask/state.db"#,
+    );
+    section(
+        "[state]\nstore = 'postgres'",
+        r#"proxy.toml: state.url: store = "postgres" needs it: expected postgres://user[:password]@host[:port]/database"#,
+    );
+    section(
+        "[state]\nstore = 'postgres'\nurl = 'postgres://p:hunter2@h/d'\npassword = 'hunter3'",
+        r#"proxy.toml: state.password = ***: state.url holds a password too, or is not set: expected one password for one url"#,
+    );
+    section(
+        "[state]\nscope = 'user'",
+        r#"proxy.toml: state.scope = "user": expected one of role, database"#,
+    );
+    section(
+        "[state]\npins_max = 0",
+        "proxy.toml: state.pins_max = 0: expected a whole number from 1 to 100000",
+    );
+}
+
+#[test]
 fn providers_that_do_not_fit() {
     section(
         "[[provider]]\nname = 'a'\nkind = 'builtn'",

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pool::settings::UpstreamSettings;
 use crate::synth::settings::ProviderSettings;
-use crate::{access, ask, http, listener, observe, pool, schema};
+use crate::{access, ask, http, listener, observe, pool, schema, state};
 
 pub use mistake::Mistake;
 pub use sources::{Flag, Sources};
@@ -50,6 +50,8 @@ pub struct Settings {
     pub ask: ask::settings::Settings,
     /// `[cache]`
     pub cache: ask::settings::CacheSettings,
+    /// `[state]`
+    pub state: state::settings::Settings,
     /// `[http]`
     pub http: http::settings::Settings,
     /// `[log]`
@@ -94,6 +96,10 @@ impl Loaded {
 /// file has on.
 fn drop_empty(settings: &mut Settings) {
     settings.http.address.take_if(|address| address.is_empty());
+    settings
+        .state
+        .path
+        .take_if(|path| path.as_os_str().is_empty());
     settings
         .listen
         .unix_socket_dir

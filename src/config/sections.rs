@@ -6,7 +6,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::pool::settings::UpstreamSettings;
 use crate::synth::settings::ProviderSettings;
-use crate::{access, ask, http, listener, observe, pool, schema};
+use crate::{access, ask, http, listener, observe, pool, schema, state};
 
 /// A section of the file.
 pub(super) struct Section {
@@ -39,6 +39,7 @@ pub(super) fn sections() -> Vec<Section> {
         once("schema", keys::<schema::settings::Settings>()),
         once("ask", keys::<ask::settings::Settings>()),
         once("cache", keys::<ask::settings::CacheSettings>()),
+        once("state", keys::<state::settings::Settings>()),
         once("http", keys::<http::settings::Settings>()),
         once("log", keys::<observe::settings::Settings>()),
     ]

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 12] = [
     &["session", "eval"],
     &["admin", "exec"],
     &["ask"],
-    &["http", "synth", "guard"],
+    &["http", "synth", "guard", "state"],
     &["pool", "access"],
     &["wire", "schema"],
     &["resilience", "observe"],

@@ -63,6 +63,8 @@ impl Proxy {
         let mut child = command()
             .args(["serve", "--config"])
             .arg(&file)
+            // What one test pins is no other's.
+            .env("XDG_STATE_HOME", dir.path())
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -198,6 +200,8 @@ pub(crate) fn command() -> Command {
             command.env_remove(name);
         }
     }
+    command.env_remove("STATE_DIRECTORY");
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
