@@ -1,10 +1,11 @@
-//! The NOTICE that comes with an answer: what was understood, and by whom.
+//! What comes with an answer: the NOTICE of what was understood, and by whom; and what ends one that is too large.
 
 use std::time::Duration;
 
 use super::answer::Answer;
 use super::surface::lexer::{Kind, Lexer};
 use crate::error::{Refusal, SqlState};
+use crate::names::bytes;
 
 /// The fields of the NOTICE for an answer that is run. Its SQLSTATE is that of success.
 #[must_use]
@@ -25,6 +26,17 @@ pub fn cut_at(max_rows: u32) -> Refusal {
         format!("ask: only the first {max_rows} rows are returned"),
     )
     .with_hint("SET ask.max_rows raises the limit; a narrower question needs none.")
+}
+
+/// The refusal that ends an answer with more bytes of rows than `ask.max_bytes` (NL005).
+#[must_use]
+pub fn too_large(bytes_max: u64) -> Refusal {
+    Refusal::new(
+        SqlState::BUDGET,
+        format!("answer is larger than ask.max_bytes ({})", bytes::spell(bytes_max)),
+    )
+    .with_detail("The rows that were sent before this error are not the whole answer.")
+    .with_hint("Ask for less: fewer columns, a condition, or a smaller number. SET ask.max_bytes raises the limit.")
 }
 
 fn hint(answer: &Answer) -> String {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::setting_statement::SettingCommand;
-use super::settings::Settings;
+use super::settings::{BYTES_RANGE, Settings};
 use super::table::{Cell, ColumnType, Table};
 use crate::error::{Refusal, SqlState};
-use crate::names::duration;
+use crate::names::{bytes, duration};
 
 /// What holds for a session.
 ///
@@ -26,6 +26,8 @@ pub struct Values {
     pub notices: bool,
     /// `ask.max_rows`: rows that an ask returns, at most. 1 to 2,147,483,647.
     pub max_rows: u32,
+    /// `ask.max_bytes`: bytes of rows that an ask returns, at most. 1 kB to 1 TB.
+    pub max_bytes: u64,
     /// `ask.timeout`: how long an ask may take. 1 ms to 24 h.
     pub timeout: Duration,
     /// `ask.provider`: the only provider that is asked; `None` (shown as `auto`) for the whole chain.
@@ -38,11 +40,16 @@ pub struct Values {
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Every setting's name, what may be written, and what it is for.
-const KNOWN: [(&str, &str, &str); 5] = [
+const KNOWN: [(&str, &str, &str); 6] = [
     (
         "context",
         "on or off",
         "Whether a question may refer to those before it.",
+    ),
+    (
+        "max_bytes",
+        "an amount of data from 1kB to 1TB, such as '64MB' (a bare number is bytes)",
+        "Bytes of rows that an ask returns, at most.",
     ),
     (
         "max_rows",
@@ -73,6 +80,7 @@ impl SessionSettings {
         let defaults = Values {
             notices: settings.notices,
             max_rows: settings.max_rows,
+            max_bytes: settings.max_bytes,
             timeout: settings.timeout,
             provider: None,
             context: settings.context,
@@ -174,6 +182,10 @@ impl Values {
                 let rows = value.trim().parse::<i32>().ok().filter(|rows| *rows > 0);
                 self.max_rows = rows.ok_or_else(wrong)?.unsigned_abs();
             }
+            "max_bytes" => {
+                let bytes = bytes::parse(value).filter(|bytes| BYTES_RANGE.contains(bytes));
+                self.max_bytes = bytes.ok_or_else(wrong)?;
+            }
             "timeout" => {
                 let timeout = time_span(value).ok_or_else(wrong)?;
                 if timeout < Duration::from_millis(1) || timeout > TIMEOUT_MAX {
@@ -198,6 +210,7 @@ impl Values {
         match name {
             "notices" => self.notices = from.notices,
             "max_rows" => self.max_rows = from.max_rows,
+            "max_bytes" => self.max_bytes = from.max_bytes,
             "timeout" => self.timeout = from.timeout,
             "provider" => self.provider.clone_from(&from.provider),
             "context" => self.context = from.context,
@@ -210,6 +223,7 @@ impl Values {
         Ok(match name {
             "notices" => on_off(self.notices).to_owned(),
             "max_rows" => self.max_rows.to_string(),
+            "max_bytes" => bytes::spell(self.max_bytes),
             "timeout" => duration::spell(&self.timeout),
             "provider" => self.provider.clone().unwrap_or_else(|| "auto".to_owned()),
             "context" => on_off(self.context).to_owned(),
@@ -294,6 +308,11 @@ mod tests {
             ("show ask.max_rows", Some("10000")),
             ("set ask.max_rows = 7", None),
             ("show ask.max_rows", Some("7")),
+            ("show ask.max_bytes", Some("64MB")),
+            ("set ask.max_bytes = 10000", None),
+            ("show ask.max_bytes", Some("10000B")),
+            ("set ask.max_bytes = '1 gb'", None),
+            ("show ask.max_bytes", Some("1GB")),
             ("show ask.timeout", Some("30s")),
             ("set ask.timeout = 1500", None),
             ("show ask.timeout", Some("1s 500ms")),
@@ -348,6 +367,14 @@ mod tests {
             (
                 "set ask.max_rows = many",
                 "22023 invalid value for parameter \"ask.max_rows\": \"many\"",
+            ),
+            (
+                "set ask.max_bytes = 1000",
+                "22023 invalid value for parameter \"ask.max_bytes\": \"1000\"",
+            ),
+            (
+                "set ask.max_bytes = '2TB'",
+                "22023 invalid value for parameter \"ask.max_bytes\": \"2TB\"",
             ),
             (
                 "set ask.timeout = 0",

@@ -14,6 +14,10 @@ pub struct Settings {
     pub enabled: bool,
     /// Rows that an ask returns, at most, where the session sets no other number. 1 or more, default 10,000.
     pub max_rows: u32,
+    /// Bytes of rows that an ask returns, at most, as the protocol counts them, where the session sets no other number.
+    /// 1 kB to 1 TB, default 64 MB.
+    #[serde(with = "crate::names::bytes")]
+    pub max_bytes: u64,
     /// How long an ask may take from its recognition to its last row, where the session sets no other time.
     /// Default 30 s.
     #[serde(with = "crate::names::duration")]
@@ -45,6 +49,9 @@ pub struct CacheSettings {
     pub ttl: Duration,
 }
 
+/// The bounds of [`Settings::max_bytes`].
+pub const BYTES_RANGE: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 40;
+
 /// The highest [`Settings::repair_count_max`]: each round may cost a model's whole deadline.
 pub const REPAIR_COUNT_LIMIT: u8 = 5;
 
@@ -53,6 +60,7 @@ impl Default for Settings {
         Self {
             enabled: true,
             max_rows: 10_000,
+            max_bytes: 64 << 20,
             timeout: Duration::from_secs(30),
             cost_max: None,
             privacy: Privacy::default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::ask::settings::REPAIR_COUNT_LIMIT;
+use crate::ask::settings::{BYTES_RANGE, REPAIR_COUNT_LIMIT};
 use crate::config::Settings;
 use crate::config::mistake::{Mistake, show, show_secret};
 use crate::config::tree::{Node, Origin, Value, join};
@@ -169,6 +169,10 @@ fn check_ask(settings: &Settings, told: &Told<'_>) -> Result<(), Mistake> {
     if ask.max_rows == 0 || i32::try_from(ask.max_rows).is_err() {
         let says = "expected a whole number from 1 to 2147483647";
         return Err(told.wrong(&["ask", "max_rows"], says));
+    }
+    if !BYTES_RANGE.contains(&ask.max_bytes) {
+        let says = "expected an amount of data from 1kB to 1TB";
+        return Err(told.wrong(&["ask", "max_bytes"], says));
     }
     above_zero(ask.timeout, told, &["ask", "timeout"])?;
     if ask.timeout > ASK_TIMEOUT_MAX {

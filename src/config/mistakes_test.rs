@@ -285,6 +285,14 @@ fn asks_that_could_not_be_answered() {
         "proxy.toml: ask.max_rows = 3000000000: expected a whole number from 1 to 2147483647",
     );
     section(
+        "[ask]\nmax_bytes = 'much'",
+        r#"proxy.toml: ask.max_bytes = "much": expected an amount of data such as "64MB" or "1GB""#,
+    );
+    section(
+        "[ask]\nmax_bytes = 100",
+        "proxy.toml: ask.max_bytes = 100: expected an amount of data from 1kB to 1TB",
+    );
+    section(
         "[ask]\ntimeout = '48h'",
         r#"proxy.toml: ask.timeout = "48h": expected a duration of 24h or less"#,
     );

@@ -1,8 +1,9 @@
 //! The nouns that rooms on both wings speak of: who is calling, and SQL that nobody has proved yet.
 //!
-//! The two value types that every room's settings are made of live here too: [`secret::Secret`] and the spelling of
-//! a time span ([`duration`]).
+//! The value types that every room's settings are made of live here too: [`secret::Secret`], and the spelling of a
+//! time span ([`duration`]) and of an amount of data ([`bytes`]).
 
+pub mod bytes;
 pub mod duration;
 pub mod raw;
 pub mod secret;

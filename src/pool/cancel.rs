@@ -62,7 +62,7 @@ impl CancelPoint {
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing.
-    pub(super) fn cancel(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
+    pub fn cancel(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
         let (waiter, taken) = oneshot::channel();
         let mut state = self.lock();
         if state.sending {

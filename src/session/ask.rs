@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::conversation::Talk;
+use super::fenced::OurPortal;
+use super::finish::Unfinished;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
 use super::serve::{Gone, Session, cancelled};
@@ -17,8 +19,8 @@ use crate::ask::surface::verb::Verb;
 use crate::ask::surface::{self, Dialect, Embedded, Surface, Whole};
 use crate::ask::table::Table;
 use crate::error::{Refusal, SqlState};
-use crate::exec::fence::{self, Ending, Fence};
-use crate::exec::run;
+use crate::exec::fence::{self, Fence};
+use crate::exec::run::{self, RowCap};
 use crate::guard::approved::Approved;
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
@@ -39,12 +41,16 @@ pub(super) struct AskState {
     pub(super) savepoint_open: bool,
     /// The current batch runs behind an implicit fence.
     pub(super) batch_fenced: bool,
+    /// Nothing but asks has run in it, all to their ends, so that it may be ended before the client ends it.
+    pub(super) batch_may_end: bool,
+    /// Something of a batch that the server is still to answer stands behind such a fence.
+    pub(super) was_fenced: bool,
     /// The SQL of the ask that is running, for errors to speak of.
     pub(super) running: Option<Box<str>>,
     /// The session's TimeZone, as the server reports it.
     pub(super) time_zone: Option<Box<str>>,
-    /// Portals of the current transaction that are not to be executed as they are, and why.
-    pub(super) portals: Vec<(Box<[u8]>, Marks)>,
+    /// Portals of the current transaction that are not to be executed as they are.
+    pub(super) portals: Vec<OurPortal>,
 }
 
 /// What a frame holds that concerns us.
@@ -85,6 +91,8 @@ impl AskState {
             found: None,
             savepoint_open: false,
             batch_fenced: false,
+            batch_may_end: false,
+            was_fenced: false,
             running: None,
             time_zone: None,
             portals: Vec::new(),
@@ -97,6 +105,7 @@ impl AskState {
         self.settings_changed();
         self.savepoint_open = false;
         self.batch_fenced = false;
+        self.batch_may_end = false;
         self.portals.clear();
     }
 }
@@ -303,7 +312,7 @@ impl Session {
         }
         match (&frame.name, &ready.alone) {
             (None, Some((whole, approved))) => self.run_query(whole, approved),
-            (None, None) if ready.marks == Marks::FENCED => self.run_fenced(frame, &ready.sql),
+            (None, None) if ready.marks == Marks::FENCED => self.run_fenced(&ready.sql),
             _ => self.forward_sql(frame, &ready.sql, ready.marks),
         }
         Ok(())
@@ -326,32 +335,34 @@ impl Session {
             run::put_query(lease, &mut out, (whole, approved), fence, limits);
             self.from_client.insert(&out);
         }
-        self.in_batch = false;
+        self.bound_in_batch = false;
+        self.in_batch = true;
+        self.unfinished = Some(Unfinished::Query(fence));
     }
 
     /// Runs a Query that reads, and holds the SQL of an ask, behind a fence.
-    fn run_fenced(&mut self, frame: Frame, sql: &str) {
-        let timeout = self.limits().timeout;
-        let in_block = self.status == b'T';
-        self.own_words_ahead = !self.in_batch;
+    fn run_fenced(&mut self, sql: &str) {
+        self.marks
+            .add(words::scan(sql.as_bytes(), self.watch.keepers()));
+        let limits = self.limits();
+        let fence = if self.status == b'T' {
+            Fence::Savepoint
+        } else {
+            Fence::Implicit
+        };
+        self.unnamed.forget();
         let mut out = BytesMut::new();
         if let Some(lease) = &mut self.server {
-            if in_block {
-                // A cursor may outlive the fence: it is released, and a timeout set inside would stay.
-                fence::put_up(lease, &mut out, Fence::Savepoint, None);
-            } else {
-                fence::put_up(lease, &mut out, Fence::Implicit, Some(timeout));
-            }
+            fence::put_up(lease, &mut out, fence, limits.timeout);
+            message::put_query(&mut out, sql.as_bytes());
+            let meter = RowCap::new(limits).meter;
+            lease.exchange.sent(Sent::Query, Fate::Measured(meter));
+            lease.unnamed_owner = 0;
             self.from_client.insert(&out);
         }
-        self.forward_sql(frame, sql, Marks::default());
-        if in_block && let Some(lease) = &mut self.server {
-            out.clear();
-            fence::take_down(lease, &mut out, Fence::Savepoint, Ending::Release);
-            message::put_frame(&mut out, tag::SYNC, &[]);
-            lease.exchange.sent(Sent::Sync, Fate::Swallow);
-            self.from_client.insert(&out);
-        }
+        self.bound_in_batch = false;
+        self.in_batch = true;
+        self.unfinished = Some(Unfinished::Around(fence));
     }
 
     /// Sends SQL in the place of the frame's own, by the frame's own protocol; the frame is gone already.
@@ -507,7 +518,7 @@ impl Session {
 }
 
 /// What is sent so that the server itself fails the transaction; its error is replaced by ours.
-const DOOMED: &[u8] = b"ask refused by pgask";
+pub(super) const DOOMED: &[u8] = b"ask refused by pgask";
 
 /// The client's own words around its asks.
 fn around(sql: &str, embedded: &Embedded) -> String {

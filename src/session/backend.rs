@@ -6,7 +6,7 @@ use super::marks::Marks;
 use super::serve::Session;
 use crate::pool::connection::{UNKNOWN_OWNER, put_back};
 use crate::pool::statement::Change;
-use crate::wire::exchange::Verdict;
+use crate::wire::exchange::{Rows, Verdict};
 use crate::wire::frame::{HEADER_BYTES, Header, split_cstr, tag};
 use crate::wire::message;
 
@@ -26,11 +26,28 @@ impl Session {
             let Some(header) = Header::read_backend(bytes) else {
                 return;
             };
-            let swallowing = lease.exchange.is_swallowing();
-            if matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA) && !swallowing {
-                self.to_client.pass(header.frame_bytes);
-                continue;
+            if matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA) {
+                let passes = match lease.exchange.rows_due() {
+                    Rows::Pass => true,
+                    Rows::Drop => false,
+                    Rows::Measured(meter) => {
+                        let has_room = meter.take(header.frame_bytes);
+                        if !has_room {
+                            self.stop_answer();
+                        }
+                        has_room
+                    }
+                };
+                if passes {
+                    self.to_client.pass(header.frame_bytes);
+                    continue;
+                }
             }
+            let Some(lease) = &mut self.server else {
+                return;
+            };
+            let bytes = self.to_client.unscanned();
+            let swallowing = lease.exchange.is_swallowing();
             let whole = bytes.len() >= header.frame_bytes;
             let describes = self.is_description_due(header.tag);
             let examined = describes
@@ -75,7 +92,9 @@ impl Session {
                     None => self.to_client.pass(header.frame_bytes),
                 },
                 // An error of ours is nobody's, but a farewell is everybody's.
-                Verdict::Drop if header.tag == tag::ERROR_RESPONSE && self.server_farewell => {
+                Verdict::Drop | Verdict::Replace(_)
+                    if header.tag == tag::ERROR_RESPONSE && self.server_farewell =>
+                {
                     self.to_client.pass(header.frame_bytes);
                 }
                 Verdict::Drop => self.to_client.discard(header.frame_bytes),
@@ -141,6 +160,7 @@ impl Session {
                     .is_none_or(|lease| lease.exchange.is_empty())
                 {
                     self.ask_state.running = None;
+                    self.ask_state.was_fenced = false;
                 }
                 if self.pinned && self.status == b'I' {
                     self.shared.metrics.transactions.inc();
@@ -244,6 +264,11 @@ impl Session {
         self.settings.failed();
         let renamed = match &self.ask_state.running {
             Some(sql) => message::with_internal_query(frame, sql),
+            None if self.ask_state.was_fenced
+                && message::error_field(frame, b'C') == Some(b"25006") =>
+            {
+                message::with_hint(frame, BEHIND_AN_ASK)
+            }
             None => self
                 .server
                 .as_ref()
@@ -347,6 +372,10 @@ impl Session {
         Some(report.to_vec())
     }
 }
+
+/// What is told where a batch cannot write because an ask stands before it.
+const BEHIND_AN_ASK: &str = "An ask stands before it in the same batch, which has only read since. Send a Sync between \
+                             them, or ask within a transaction block.";
 
 /// A frame whose length says how long it has become.
 fn with_length(mut frame: Vec<u8>) -> Vec<u8> {

@@ -179,7 +179,11 @@ impl Session {
                 }
             }
             self.note_forgetting(marks);
-            let sql = self.unnamed.sql_of(marks);
+            let sql = if self.ask_state.batch_fenced {
+                self.unnamed.sql().to_vec()
+            } else {
+                self.unnamed.sql_of(marks)
+            };
             self.note_portal(&portal, &sql, marks);
             self.open_fence(marks, &sql, &portal);
             return self.forward(header, Sent::Bind);

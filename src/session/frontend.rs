@@ -32,6 +32,9 @@ impl Session {
         self.waiting_for_answers = false;
         self.end_skipped_query();
         loop {
+            if self.unfinished.is_some() && !self.finish_ask() {
+                return self.held_by_ask();
+            }
             let bytes = self.from_client.unscanned();
             let header = match Header::read_frontend(bytes) {
                 Ok(Some(header)) => header,
@@ -101,7 +104,7 @@ impl Session {
         self.names_in_doubt && speaks_of_names
     }
 
-    fn owes_nothing(&self) -> bool {
+    pub(super) fn owes_nothing(&self) -> bool {
         self.server
             .as_ref()
             .is_none_or(|lease| lease.exchange.is_empty() || lease.exchange.is_skipping())
@@ -113,7 +116,7 @@ impl Session {
             .is_some_and(|lease| lease.exchange.is_copying_in())
     }
 
-    fn server_is_skipping(&self) -> bool {
+    pub(super) fn server_is_skipping(&self) -> bool {
         self.server
             .as_ref()
             .is_some_and(|lease| lease.exchange.is_skipping())
@@ -225,6 +228,7 @@ impl Session {
                 self.forward(header, Sent::Sync);
                 self.in_batch = false;
                 self.unnamed.end_batch();
+                self.bound_in_batch = false;
                 self.bound_forgets = false;
                 self.forgets_in_batch = false;
                 self.names_in_doubt |= std::mem::take(&mut self.batch_changes_names);
@@ -354,6 +358,7 @@ impl Session {
             || std::mem::take(&mut self.batch_changes_names);
         // PostgreSQL treats a Query as a Sync of what came before it only when that was in error; the answers to
         // both end in a ReadyForQuery either way.
+        self.bound_in_batch = false;
         self.in_batch = false;
         self.unnamed.end_batch();
         Step::Next

@@ -15,6 +15,7 @@ mod conversation;
 mod deallocate;
 mod extended;
 mod fenced;
+mod finish;
 mod frontend;
 mod inquiry;
 mod keepers;

@@ -6,12 +6,14 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 
 use super::ask::AskState;
+use super::finish::Unfinished;
 use super::keepers::{KeeperWatch, Made};
 use super::lease::LeaseFailure;
 use super::marks::Marks;
@@ -140,6 +142,12 @@ pub struct Session {
     /// Some were set since, and not yet reported.
     pub(super) text_settings_in_doubt: bool,
     pub(super) ask_state: Box<AskState>,
+    /// What is left to be done for the ask that is running. The client's next frame waits for it.
+    pub(super) unfinished: Option<Unfinished>,
+    /// A cancel of our own is on its way to the server; resolves when the server has taken it.
+    pub(super) stopping: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    /// The current batch has bound something.
+    pub(super) bound_in_batch: bool,
 }
 
 /// Why the loop has to leave the relay.
@@ -149,6 +157,8 @@ pub(super) enum Turn {
     NeedServer,
     /// The frame at the front is, or holds, an ask or a setting of ours.
     Ask,
+    /// An answer was stopped, and the cancel that stops it is still to be taken.
+    Stopping,
     /// The schema has changed, and which functions keep session state has to be read again.
     KeepersChanged,
     /// Nothing is owed and no transaction is open.
@@ -232,6 +242,9 @@ impl Session {
             reported: Reported::default(),
             text_settings_in_doubt: false,
             ask_state: Box::new(AskState::new(ask_settings)),
+            unfinished: None,
+            stopping: None,
+            bound_in_batch: false,
         };
         for (name, value) in &*session.settings.told.clone() {
             session.note_parameter(name.as_bytes(), value.as_bytes());
@@ -261,6 +274,12 @@ impl Session {
                     Err(LeaseFailure::Gone(gone)) => Some(Err(gone)),
                 },
                 Ok(Turn::Ask) => self.ask().await.err().map(Err),
+                Ok(Turn::Stopping) => {
+                    if let Some(taken) = self.stopping.take() {
+                        taken.await;
+                    }
+                    None
+                }
                 Ok(Turn::KeepersChanged) => {
                     self.watch.settle().await;
                     None

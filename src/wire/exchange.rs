@@ -9,8 +9,10 @@
 //! during COPY FROM STDIN, and a simple Query or a FunctionCall is answered up to its own ReadyForQuery.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::frame::tag;
+use super::meter::Meter;
 
 /// A message that was sent and not yet answered in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,11 @@ pub enum Fate {
     Refuse(Box<[u8]>),
     /// An EmptyQueryResponse is replaced by these bytes; all else goes to the client.
     Complete(Box<[u8]>),
+    /// It goes to the client, and its rows are counted.
+    Measured(Arc<Meter>),
+    /// It has had more rows than were allowed: all the rest is dropped, and the error that ends it is replaced by these
+    /// bytes. Where it ends without one, they are kept for [`Exchange::take_unfailed`].
+    Overrun(Option<Box<[u8]>>),
     /// An Execute with a row limit of ours, followed by one more that asks for a single row: should the portal be
     /// suspended, the next entry takes over with these endings.
     Capped(Box<Endings>),
@@ -65,6 +72,19 @@ pub struct Endings {
     pub complete: Box<[u8]>,
     /// There were.
     pub cut: Box<[u8]>,
+    /// Counts the rows.
+    pub meter: Arc<Meter>,
+}
+
+/// What becomes of a row, or of a piece of COPY data, that comes now.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows<'a> {
+    /// It goes to the client.
+    Pass,
+    /// It goes to the client if this has room for it.
+    Measured(&'a Meter),
+    /// It is not for the client.
+    Drop,
 }
 
 /// What to do with one message of the server.
@@ -97,6 +117,8 @@ pub struct Exchange<T> {
     lost: Vec<T>,
     /// The client's name in the message that failed last.
     failed_name: Option<Vec<u8>>,
+    /// The error of an answer that was cut off by us and then ended well.
+    unfailed: Option<Box<[u8]>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +172,7 @@ impl<T> Default for Exchange<T> {
             copy_in: false,
             lost: Vec::new(),
             failed_name: None,
+            unfailed: None,
         }
     }
 }
@@ -203,9 +226,44 @@ impl<T> Exchange<T> {
         self.front_extra().is_some_and(|extra| {
             matches!(
                 extra.fate,
-                Fate::Swallow | Fate::Drop | Fate::Refuse(_) | Fate::Remainder(_)
+                Fate::Swallow
+                    | Fate::Drop
+                    | Fate::Refuse(_)
+                    | Fate::Remainder(_)
+                    | Fate::Overrun(_)
             )
         })
+    }
+
+    /// What becomes of rows of the answer that is due now.
+    #[inline]
+    #[must_use]
+    pub fn rows_due(&self) -> Rows<'_> {
+        match self.front_extra().map(|extra| &extra.fate) {
+            Some(Fate::Measured(meter)) => Rows::Measured(meter),
+            Some(Fate::Capped(endings)) => Rows::Measured(&endings.meter),
+            Some(
+                Fate::Swallow
+                | Fate::Drop
+                | Fate::Refuse(_)
+                | Fate::Remainder(_)
+                | Fate::Overrun(_),
+            ) => Rows::Drop,
+            _ => Rows::Pass,
+        }
+    }
+
+    /// The answer that is due now has had more rows than were allowed; it is to end with this ErrorResponse.
+    pub fn overrun(&mut self, error: Box<[u8]>) {
+        if let Some(fate) = self.front_fate() {
+            *fate = Fate::Overrun(Some(error));
+        }
+    }
+
+    /// The ErrorResponse of an answer that was overrun and ended well all the same: the server is still to be made to
+    /// fail, so that the transaction is in the state that the client is told of.
+    pub fn take_unfailed(&mut self) -> Option<Box<[u8]>> {
+        self.unfailed.take()
     }
 
     /// The token of the message that is answered now.
@@ -329,6 +387,9 @@ impl<T> Exchange<T> {
             _ => false,
         };
         if answered {
+            if let Some(Fate::Overrun(error)) = self.front_fate() {
+                self.unfailed = error.take();
+            }
             self.pop();
             self.pop_copy_ends();
         }
@@ -464,7 +525,13 @@ impl Fate {
             (Self::Remainder(endings), tag::PORTAL_SUSPENDED | tag::COMMAND_COMPLETE) => {
                 Verdict::Replace(std::mem::take(&mut endings.complete))
             }
-            (_, tag::NOTIFICATION_RESPONSE) | (Self::Drop, tag::PARAMETER_STATUS) => Verdict::Pass,
+            (_, tag::NOTIFICATION_RESPONSE)
+            | (Self::Drop | Self::Overrun(_), tag::PARAMETER_STATUS)
+            | (Self::Overrun(None), tag::READY_FOR_QUERY) => Verdict::Pass,
+            (Self::Overrun(error), tag::ERROR_RESPONSE) => {
+                error.take().map_or(Verdict::Drop, Verdict::Replace)
+            }
+            (Self::Overrun(_), _) => Verdict::Drop,
             (Self::Drop, _) => Verdict::Drop,
             (Self::Refuse(bytes), tag::ERROR_RESPONSE) => Verdict::Replace(std::mem::take(bytes)),
             (Self::Swallow, tag::ERROR_RESPONSE) | (Self::Refuse(_), tag::READY_FOR_QUERY) => {
@@ -525,6 +592,56 @@ mod tests {
         exchange.received(tag::COPY_IN_RESPONSE);
         exchange.received(tag::COMMAND_COMPLETE);
         assert!(exchange.is_empty() && !exchange.is_settled());
+    }
+
+    #[test]
+    fn rows_are_counted_until_there_are_too_many() {
+        let begin = || {
+            let mut exchange = Exchange::<()>::default();
+            let meter = Arc::new(Meter::new(10));
+            exchange.sent(Sent::Execute, Fate::Measured(meter));
+            exchange.sent(Sent::Sync, Fate::Relay);
+            assert!(matches!(exchange.rows_due(), Rows::Measured(meter) if meter.take(10)));
+            assert!(matches!(exchange.rows_due(), Rows::Measured(meter) if !meter.take(1)));
+            exchange.overrun(b"too many"[..].into());
+            assert!(matches!(exchange.rows_due(), Rows::Drop) && exchange.is_swallowing());
+            assert_eq!(exchange.received(tag::DATA_ROW), Verdict::Drop);
+            assert_eq!(exchange.received(tag::NOTIFICATION_RESPONSE), Verdict::Pass);
+            exchange
+        };
+        let mut stopped = begin();
+        let replaced = Verdict::Replace(b"too many"[..].into());
+        assert_eq!(stopped.received(tag::ERROR_RESPONSE), replaced);
+        assert_eq!(stopped.take_unfailed(), None);
+        assert_eq!(stopped.received(tag::READY_FOR_QUERY), Verdict::Pass);
+        let mut too_late = begin();
+        assert_eq!(too_late.received(tag::COMMAND_COMPLETE), Verdict::Drop);
+        assert_eq!(too_late.take_unfailed().as_deref(), Some(&b"too many"[..]));
+        assert_eq!(too_late.take_unfailed(), None);
+        assert_eq!(too_late.received(tag::READY_FOR_QUERY), Verdict::Pass);
+    }
+
+    #[test]
+    fn a_query_that_was_stopped_is_ready_only_when_it_has_failed() {
+        for (ending, verdict, is_ready) in [
+            (
+                tag::ERROR_RESPONSE,
+                Verdict::Replace(b"too many"[..].into()),
+                Verdict::Pass,
+            ),
+            (tag::COMMAND_COMPLETE, Verdict::Drop, Verdict::Drop),
+        ] {
+            let mut exchange = Exchange::<()>::default();
+            exchange.sent(Sent::Query, Fate::Measured(Arc::new(Meter::new(0))));
+            exchange.overrun(b"too many"[..].into());
+            assert_eq!(exchange.received(ending), verdict);
+            assert_eq!(exchange.received(tag::READY_FOR_QUERY), is_ready);
+            assert!(exchange.is_empty());
+            assert_eq!(
+                exchange.take_unfailed().is_some(),
+                is_ready == Verdict::Drop
+            );
+        }
     }
 
     #[test]
@@ -684,6 +801,7 @@ mod tests {
         let mut exchange = Exchange::default();
         let endings = Endings {
             complete: b"all"[..].into(),
+            meter: Arc::new(Meter::new(u64::MAX)),
             cut: b"cut"[..].into(),
         };
         exchange.sent(Sent::Execute, Fate::Capped(Box::new(endings)));

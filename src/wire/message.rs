@@ -186,6 +186,22 @@ pub fn error_field(frame: &[u8], code: u8) -> Option<&[u8]> {
     None
 }
 
+/// An ErrorResponse with a HINT of ours, where it has none of its own.
+#[must_use]
+pub fn with_hint(frame: &[u8], hint: &str) -> Option<Vec<u8>> {
+    if hint.contains('\0') || error_field(frame, b'H').is_some() {
+        return None;
+    }
+    let fields = frame.get(HEADER_BYTES..)?.strip_suffix(b"\0")?;
+    let mut out = BytesMut::new();
+    put_frame(
+        &mut out,
+        tag::ERROR_RESPONSE,
+        &[fields, b"H", hint.as_bytes(), b"\0\0"],
+    );
+    Some(out.to_vec())
+}
+
 /// An ErrorResponse that names `sql` as its internal query, its position in there; `None` when it has an internal query
 /// of its own, or is no frame that we can read.
 #[must_use]
@@ -307,6 +323,17 @@ mod tests {
         let length = u32::from_be_bytes(told[1..5].try_into().unwrap()) as usize;
         assert_eq!(length + 1, told.len());
         assert_eq!(with_internal_query(&told, "SELECT 2"), None);
+    }
+
+    #[test]
+    fn a_hint_is_added_where_there_is_none() {
+        let mut out = BytesMut::new();
+        let fields: &[u8] = b"SERROR\0C25006\0Mcannot write\0\0";
+        put_frame(&mut out, tag::ERROR_RESPONSE, &[fields]);
+        let told = with_hint(&out, "Do else.").unwrap();
+        assert_eq!(read_error(&told).hint.as_deref(), Some("Do else."));
+        assert_eq!(read_error(&told).message, "cannot write");
+        assert_eq!(with_hint(&told, "Again."), None);
     }
 
     #[test]

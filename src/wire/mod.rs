@@ -8,6 +8,7 @@ pub mod client;
 pub mod exchange;
 pub mod frame;
 pub mod message;
+pub mod meter;
 pub mod scram;
 pub mod server;
 pub mod startup;

@@ -166,3 +166,135 @@ async fn asks_and_plain_statements_mix_in_a_pipeline() {
     assert_eq!(counts, [5, 3, 1]);
     check_usable(&mut client);
 }
+
+/// Parse, Bind and Execute of one statement.
+fn step(sql: &str) -> Vec<u8> {
+    [parse("", sql, &[]), bind("", "", &[]), execute("", 0)].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_may_write_behind_an_ask() {
+    let scene = Scene::new("").await;
+    let mut client = scene.client();
+    client.rows("create table seen (n bigint)");
+    let ask = format!("/* ask: {QUESTION} */");
+    let inside = format!("select * from ({ask}) r");
+    for ask in [&ask, &inside] {
+        let answer = client.exchange(&[
+            step(ask),
+            step(ask),
+            step("insert into seen values (1)"),
+            step("insert into seen values (2)"),
+            sync(),
+        ]);
+        assert!(!answer.iter().any(|f| f.tag == b'E'), "{answer:?}");
+        assert_eq!(answer.iter().filter(|f| f.tag == b'Z').count(), 1);
+        assert_eq!(rows(&answer).len(), 6);
+        assert_eq!(client.value("select count(*) from seen"), "2");
+        client.rows("delete from seen");
+        // What fails behind it fails alone, and what is skipped stays skipped.
+        let answer = client.exchange(&[
+            step(ask),
+            step("insert into seen values (1 / 0)"),
+            step("insert into seen values (3)"),
+            sync(),
+        ]);
+        assert_eq!(sqlstate(&answer), "22012", "{answer:?}");
+        assert_eq!(client.value("select count(*) from seen"), "0");
+        // Prepared long before, and in a block.
+        client.exchange(&[parse("w", "insert into seen values ($1)", &[20]), sync()]);
+        for opening in ["", "begin"] {
+            client.query(opening);
+            let answer = client.exchange(&[
+                step(ask),
+                bind("", "w", &[Some("4")]),
+                execute("", 0),
+                sync(),
+            ]);
+            assert!(!answer.iter().any(|f| f.tag == b'E'), "{answer:?}");
+            client.query("commit");
+        }
+        assert_eq!(client.value("select count(*) from seen"), "2");
+        client.rows("delete from seen");
+        client.exchange(&[close_statement("w"), sync()]);
+    }
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ask_that_fails_lets_nothing_behind_it_write() {
+    let scene = Scene::new("").await;
+    scene.answers("SELECT 1 / (count(*) - 100) FROM customers");
+    let mut client = scene.client();
+    client.rows("create table seen (n bigint)");
+    let answer = client.exchange(&[
+        step(&format!("ask {QUESTION}")),
+        step("insert into seen values (1)"),
+        sync(),
+    ]);
+    assert_eq!(sqlstate(&answer), "22012", "{answer:?}");
+    assert_eq!(client.value("select count(*) from seen"), "0");
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_wrote_before_an_ask_is_told_why_it_cannot_write_behind_it() {
+    let scene = Scene::new("").await;
+    let mut client = scene.client();
+    client.rows("create table seen (n bigint)");
+    let answer = client.exchange(&[
+        step("insert into seen values (1)"),
+        step(&format!("ask {QUESTION}")),
+        step("insert into seen values (2)"),
+        sync(),
+    ]);
+    let refusal = crate::support::raw::error(&answer);
+    assert_eq!(refusal.field(b'C').as_deref(), Some("25006"), "{answer:?}");
+    let hint = refusal.field(b'H').unwrap_or_default();
+    assert!(hint.contains("An ask stands before it"), "{refusal:?}");
+    assert_eq!(refusal.field(b'q'), None, "it is the client's own SQL");
+    assert_eq!(client.value("select count(*) from seen"), "0");
+    // Within a block there is nothing to mind.
+    client.rows("begin");
+    let answer = client.exchange(&[
+        step("insert into seen values (1)"),
+        step(&format!("ask {QUESTION}")),
+        step("insert into seen values (2)"),
+        sync(),
+    ]);
+    assert!(!answer.iter().any(|f| f.tag == b'E'), "{answer:?}");
+    client.rows("commit");
+    assert_eq!(client.value("select count(*) from seen"), "2");
+    // A read-only transaction of the client's own is nobody's fault but its own.
+    client.rows("begin read only");
+    let refusal = client.error("insert into seen values (3)");
+    assert_eq!(refusal.field(b'H'), None, "{refusal:?}");
+    client.rows("rollback");
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_flushes_and_waits_is_answered_like_any_other() {
+    let scene = Scene::new("").await;
+    let mut client = scene.client();
+    let flush = crate::support::frames::flush;
+    for opening in ["", "begin"] {
+        client.query(opening);
+        client.send(&[step(&format!("ask {QUESTION}")), flush()].concat());
+        let answer = client.until(b'C');
+        assert_eq!(rows(&answer).len(), 3);
+        client.send(&sync());
+        assert_eq!(client.until_ready().len(), 1);
+        client.query("commit");
+    }
+    scene.answers("SELECT 1 / (count(*) - 100) FROM customers");
+    for opening in ["", "begin"] {
+        client.query(opening);
+        client.send(&[step(&format!("ask {}", fresh(1))), flush()].concat());
+        client.until(b'E');
+        client.send(&sync());
+        assert_eq!(client.until_ready().len(), 1);
+        client.query("rollback");
+    }
+    check_usable(&mut client);
+}

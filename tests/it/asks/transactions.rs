@@ -222,6 +222,22 @@ async fn a_suspended_ask_goes_on_behind_its_fence() {
     assert!(answers.iter().any(|frame| frame.tag == b'E'), "{answers:?}");
     client.query("commit");
     assert_eq!(client.value("select count(*) from written"), "0");
+    // A sequence asks nothing but whether the transaction may write.
+    scene.answers(
+        "SELECT CASE WHEN id > 2 THEN takes_a_ticket() ELSE 0 END FROM customers ORDER BY id",
+    );
+    client.rows("begin");
+    client.send(
+        &[
+            parse("", format!("ask {}", fresh(2)), &[]),
+            bind("p", "", &[]),
+        ]
+        .concat(),
+    );
+    let answers: Vec<_> = (0..4).flat_map(|_| client.exchange(&fetch(1))).collect();
+    assert_eq!(sqlstate(&answers), "25006", "{answers:?}");
+    client.query("rollback");
+    assert_eq!(client.value("select is_called from ticket"), "f");
     check_usable(&mut client);
 }
 

@@ -169,7 +169,7 @@ const FINGERPRINT: &str = "
 /// What a Draft did behind the fence, in the corpus's own words.
 fn outcome(asker: &mut Raw, watcher: &mut Raw, sql: &str) -> String {
     let mut batch = Vec::new();
-    for statement in fence::statements(Fence::Implicit, Some(TIMEOUT)) {
+    for statement in fence::statements(Fence::Implicit, TIMEOUT) {
         batch.push(frames::parse("", statement, &[]));
         batch.push(frames::bind("", "", &[]));
         batch.push(frames::execute("", 0));
