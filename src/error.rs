@@ -43,6 +43,8 @@ impl SqlState {
     pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
     /// `42710`: there is one of this name already.
     pub const DUPLICATE_OBJECT: Self = Self(*b"42710");
+    /// `42P09`: a name that means several.
+    pub const AMBIGUOUS_ALIAS: Self = Self(*b"42P09");
     /// `42602`: not a name.
     pub const INVALID_NAME: Self = Self(*b"42602");
     /// `42622`: a name that is too long.

@@ -120,6 +120,16 @@ impl Directory {
         Ok(visible)
     }
 
+    /// Whether a caller is a superuser, as the server says now.
+    ///
+    /// # Errors
+    /// `08006` when the server cannot be reached, the server's own SQLSTATE otherwise.
+    pub async fn is_superuser(&self, caller: &Caller) -> Result<bool, Refusal> {
+        let (upstream, database) = (&caller.upstream, &caller.database);
+        let client = self.clients.client(upstream, database).await?;
+        privileges::is_superuser(&client, &caller.role).await
+    }
+
     /// Says that a database has changed, by DDL or by GRANT and REVOKE: all that is known of it is read again before
     /// it is used again.
     pub fn invalidate(&self, upstream: &str, database: &str) {

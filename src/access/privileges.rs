@@ -95,6 +95,21 @@ pub async fn load(client: &Client, role: &str) -> Result<Privileges, Refusal> {
     privileges_of(role, found, &relations).map_err(|error| refusal(&error))
 }
 
+/// Whether a role is a superuser; one that does not exist is none.
+///
+/// # Errors
+/// `08006` when the connection is lost, the server's own SQLSTATE otherwise.
+pub async fn is_superuser(client: &Client, role: &str) -> Result<bool, Refusal> {
+    let sql = "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname::pg_catalog.text = $1";
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&role, Type::TEXT)];
+    let rows = client.query_typed(sql, &parameters).await;
+    let rows = rows.map_err(|error| refusal(&error))?;
+    let Some(row) = rows.first() else {
+        return Ok(false);
+    };
+    row.try_get(0).map_err(|error| refusal(&error))
+}
+
 fn privileges_of(
     role: &str,
     found: &Row,

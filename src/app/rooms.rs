@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::access::directory::Directory;
 use crate::app::failure::Failure;
+use crate::app::state;
 use crate::ask::memo::Memo;
 use crate::ask::pipeline::Pipeline;
 use crate::config::Settings;
@@ -45,7 +46,8 @@ pub fn asking(
         settings.ask.clone(),
         Memo::new(&settings.cache),
         metrics.clone(),
-    );
+    )
+    .keeping(Arc::new(state::open(settings)));
     Ok((pipeline, directory))
 }
 

@@ -10,6 +10,14 @@ use crate::guard::approved::Approved;
 /// A question that was understood: its proved SQL, and how it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
+    /// What was asked, trimmed.
+    pub question: String,
+    /// How many `$n` of it are slots.
+    pub parameter_count: u16,
+    /// Other questions came before it, which it may refer to.
+    pub in_conversation: bool,
+    /// Whose SQL it is.
+    pub origin: Origin,
     /// The SQL.
     pub approved: Approved,
     /// The same as the provider wrote it.
@@ -28,6 +36,26 @@ pub struct Answer {
     pub elapsed: Duration,
     /// The SQL was remembered and not synthesized again.
     pub remembered: bool,
+}
+
+/// Whose SQL an answer has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// A provider wrote it.
+    #[default]
+    Provider,
+    /// The question is pinned.
+    Pin {
+        /// The pin's name.
+        name: Arc<str>,
+        /// The schema under it has changed since.
+        drifted: bool,
+    },
+    /// The question was corrected.
+    Correction {
+        /// The schema under it has changed since.
+        drifted: bool,
+    },
 }
 
 /// Another reading, proved as the answer itself is.

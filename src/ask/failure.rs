@@ -98,7 +98,7 @@ pub(super) fn cost_unknown(reason: &Refusal) -> Refusal {
 }
 
 /// A DETAIL is a whole sentence.
-fn sentence(text: String) -> String {
+pub(super) fn sentence(text: String) -> String {
     let text = text.trim();
     let mut sentence: String = text.chars().take(1).flat_map(char::to_uppercase).collect();
     sentence.extend(text.chars().skip(1));

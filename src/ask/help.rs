@@ -27,6 +27,18 @@ pub fn table(visible: &Visible) -> Table {
         ("ask sql: question;", "show the SQL, run nothing"),
         ("ask explain: question;", "show the plan"),
         ("ask alternatives;", "other readings of the last question"),
+        (
+            "ask pin NAME: question;",
+            "from now on the question always means the same SQL",
+        ),
+        ("ask pins;", "what is pinned, and whether it still holds"),
+        ("ask unpin NAME;", "forget a pin"),
+        ("ask good;", "the last answer was right"),
+        ("ask bad;", "the last answer was wrong"),
+        (
+            "ask correct: SELECT ...;",
+            "the SQL that the last answer should have had",
+        ),
         ("/* ask: question */", "the same from any client"),
         (
             "SELECT * FROM (/* ask: question */) t",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 
 use super::answer::Answer;
+use super::pipeline::Asked;
 use super::settings::CacheSettings;
 use crate::access::visible::Visible;
 use crate::names::Caller;
@@ -30,6 +31,8 @@ pub struct Key {
     today: jiff::civil::Date,
     /// "and last year?" means something else in another conversation.
     turns: Vec<Arc<Turn>>,
+    /// The SQL that is kept for the question, where it was this that was proved.
+    kept: Option<String>,
 }
 
 impl Key {
@@ -53,6 +56,19 @@ impl Key {
             parameter_count,
             today,
             turns: turns.to_vec(),
+            kept: None,
+        }
+    }
+
+    /// The key of the proof of SQL that is kept for a question; whatever else was asked, and on which day, is nothing
+    /// to it.
+    #[must_use]
+    pub fn of_kept(asked: &Asked<'_>, visible: &Visible, sql: &str) -> Self {
+        let count = asked.parameter_count;
+        let day = jiff::civil::Date::ZERO;
+        Self {
+            kept: Some(sql.to_owned()),
+            ..Self::new(asked.caller, visible, asked.question, None, count, day, &[])
         }
     }
 }
@@ -78,6 +94,13 @@ impl Memo {
         self.answers.as_ref()?.get(key)
     }
 
+    /// Forgets an answer.
+    pub fn forget(&self, key: &Key) {
+        if let Some(answers) = &self.answers {
+            answers.invalidate(key);
+        }
+    }
+
     /// Remembers an answer.
     pub fn keep(&self, key: Key, answer: Arc<Answer>) {
         if let Some(answers) = &self.answers {
@@ -88,7 +111,7 @@ impl Memo {
 
 /// White space and the closing mark do not tell questions apart; letter case does, because a value may depend on it,
 /// and so does everything when something is quoted.
-fn normalise(question: &str) -> String {
+pub(super) fn normalise(question: &str) -> String {
     let question = question.trim();
     if question.contains(['\'', '"', '\u{201c}', '`']) {
         return question.to_owned();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::Answer;
+use super::answer::{Answer, Origin};
 use super::surface::lexer::{Kind, Lexer};
 use crate::error::{Refusal, SqlState};
 use crate::names::bytes;
@@ -40,7 +40,11 @@ pub fn too_large(bytes_max: u64) -> Refusal {
 }
 
 fn hint(answer: &Answer) -> String {
-    let mut hint = answer.provider.to_string();
+    let (mut hint, drifted) = match &answer.origin {
+        Origin::Provider => (answer.provider.to_string(), false),
+        Origin::Pin { name, drifted } => (format!("pinned as \"{name}\""), *drifted),
+        Origin::Correction { drifted } => ("as this question was corrected".to_owned(), *drifted),
+    };
     if let Some(confidence) = answer.confidence {
         hint.push_str(&format!(", confidence {confidence:.2}"));
     }
@@ -49,6 +53,9 @@ fn hint(answer: &Answer) -> String {
         hint.push_str(", remembered");
     }
     hint.push('.');
+    if drifted {
+        hint.push_str(" The schema under it has changed since; it was proved again.");
+    }
     if !answer.alternatives.is_empty() {
         hint.push_str(" Not what you meant? `ask alternatives;`");
     }

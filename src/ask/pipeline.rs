@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
-use super::answer::{Answer, Reading, nothing_asked_yet};
+use super::answer::{Answer, Origin, Reading, nothing_asked_yet};
 use super::memo::{Key, Memo};
 use super::session_settings::Values;
 use super::settings::Settings;
@@ -19,6 +19,7 @@ use crate::guard::approved::Approved;
 use crate::guard::rules::{Rule, Rules};
 use crate::names::{Alternative, Caller, Draft};
 use crate::observe::metrics::Metrics;
+use crate::state::store::Store;
 use crate::synth::brief::{Brief, Drafted, FailedDraft, SynthError, Turn};
 use crate::synth::chain::Chain;
 
@@ -41,6 +42,9 @@ pub trait Drafts: Send + Sync {
 pub trait Views: Send + Sync {
     /// The schema as the caller sees it.
     fn visible(&self, caller: &Caller) -> impl Future<Output = Result<Visible, Refusal>> + Send;
+
+    /// Whether the caller is a superuser.
+    fn is_superuser(&self, caller: &Caller) -> impl Future<Output = Result<bool, Refusal>> + Send;
 }
 
 /// Tries an approved query on the server without running it.
@@ -82,6 +86,10 @@ impl Views for Directory {
     async fn visible(&self, caller: &Caller) -> Result<Visible, Refusal> {
         Self::visible(self, caller).await
     }
+
+    async fn is_superuser(&self, caller: &Caller) -> Result<bool, Refusal> {
+        Self::is_superuser(self, caller).await
+    }
 }
 
 /// One question, and who asks it in which circumstances.
@@ -118,11 +126,12 @@ pub struct Resolved {
 #[derive(Debug)]
 pub struct Pipeline<D = Chain, V = Directory> {
     drafts: D,
-    views: V,
+    pub(super) views: V,
     rules: Rules,
-    settings: Settings,
-    memo: Memo,
-    metrics: Arc<Metrics>,
+    pub(super) settings: Settings,
+    pub(super) memo: Memo,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) state: Arc<Store>,
 }
 
 impl<D: Drafts, V: Views> Pipeline<D, V> {
@@ -143,7 +152,15 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             settings,
             memo,
             metrics,
+            state: Arc::default(),
         }
+    }
+
+    /// The same pipeline, which keeps pins and feedback there.
+    #[must_use]
+    pub fn keeping(mut self, state: Arc<Store>) -> Self {
+        self.state = state;
+        self
     }
 
     /// The values that `ask.provider` may take, besides `auto`.
@@ -183,7 +200,10 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
                 return Ok(Resolved::without_answer(last.alternatives_table().to_sql()));
             }
             Verb::Explain if asked.embedded => return Err(explain_inside()),
-            _ => {}
+            Verb::Pin | Verb::Unpin | Verb::Pins | Verb::Good | Verb::Bad | Verb::Correct => {
+                return self.keep(verb, asked, last, probe).await;
+            }
+            Verb::Rows | Verb::Sql | Verb::Explain | Verb::Alternatives => {}
         }
         let answer = self.answer(asked, probe).await?;
         let sql = match verb {
@@ -193,7 +213,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
                 let table = answer.alternatives_table();
                 taking_parameters(table.to_sql(), asked.parameter_count)
             }
-            Verb::Rows | Verb::Help => answer.approved.sql().to_owned(),
+            _ => answer.approved.sql().to_owned(),
         };
         let tells = asked.settings.notices && matches!(verb, Verb::Rows | Verb::Explain);
         Ok(Resolved {
@@ -244,6 +264,11 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         started: Instant,
     ) -> Result<Answer, Refusal> {
         let visible = self.views.visible(asked.caller).await?;
+        if let Some(kept) = self.kept_for(asked).await? {
+            return self
+                .answer_kept(&kept, asked, &visible, probe, started)
+                .await;
+        }
         let turns = self.provable(asked.turns, &visible);
         let key = Key::new(
             asked.caller,
@@ -301,9 +326,11 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         turns: Vec<Arc<Turn>>,
         probe: &impl Probe,
     ) -> Result<Answer, Refusal> {
+        let examples = self.examples(asked, &visible).await;
         let mut brief = Brief {
             question: asked.question.to_owned(),
             visible,
+            examples,
             today: asked.today,
             parameter_count: asked.parameter_count,
             turns,
@@ -394,8 +421,22 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         Err(last.expect("a round that ends without a return has left its refusal"))
     }
 
+    /// The guard's proof alone.
+    pub(super) fn approve(
+        &self,
+        draft: &Draft,
+        visible: &Visible,
+        parameter_count: u16,
+    ) -> Result<Approved, Refusal> {
+        let rules = Rules {
+            parameter_count: Some(parameter_count),
+            ..self.rules.clone()
+        };
+        guard::approve(draft, visible, &rules)
+    }
+
     /// Guard first, then the planner, then the ceiling.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         asked: &Asked<'_>,
         visible: &Visible,
@@ -422,6 +463,10 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             .filter_map(|other| prove_alternative(draft, other, visible, &rules))
             .collect();
         Ok(Answer {
+            question: asked.question.to_owned(),
+            parameter_count: asked.parameter_count,
+            in_conversation: !asked.turns.is_empty(),
+            origin: Origin::Provider,
             approved,
             drafted: draft.sql.clone(),
             reading: draft.reading.clone(),
@@ -485,7 +530,7 @@ impl Unproved {
 }
 
 /// Why a Draft is not an answer.
-enum Judgement {
+pub(super) enum Judgement {
     /// Its provider may try again.
     Mend(Refusal),
     /// No other spelling would help.
@@ -493,7 +538,7 @@ enum Judgement {
 }
 
 /// The same rows from a query that takes the parameters of the question, which its client will bind all the same.
-fn taking_parameters(sql: String, count: u16) -> String {
+pub(super) fn taking_parameters(sql: String, count: u16) -> String {
     if count == 0 {
         return sql;
     }

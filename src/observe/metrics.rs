@@ -52,6 +52,8 @@ pub struct Metrics {
     pub ask_duration: Histogram,
     /// Asks whose SQL was remembered rather than synthesized.
     pub memo_hits: IntCounter,
+    /// Asks whose SQL was pinned or corrected.
+    pub kept_answers: IntCounter,
     /// How long a provider took for one Draft, by the provider's kind.
     pub provider_duration: LabelledDuration,
     /// Drafts that a provider failed to deliver, by the provider's kind.
@@ -185,6 +187,10 @@ impl Metrics {
             memo_hits: new.counter(
                 "pgask_ask_memo_hits_total",
                 "Asks whose SQL was remembered rather than synthesized.",
+            ),
+            kept_answers: new.counter(
+                "pgask_ask_kept_total",
+                "Asks whose SQL was pinned or corrected.",
             ),
             provider_duration: new.durations(
                 "pgask_provider_duration_seconds",

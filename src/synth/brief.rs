@@ -19,6 +19,8 @@ pub struct Brief {
     pub parameter_count: u16,
     /// The questions before this one, oldest first, when it may refer to them; empty when it stands by itself.
     pub turns: Vec<Arc<Turn>>,
+    /// Questions like this one whose answers people corrected, the likest first.
+    pub examples: Vec<Arc<Example>>,
     /// Why the previous Draft failed, when this is a repair.
     pub failed: Option<FailedDraft>,
 }
@@ -33,6 +35,16 @@ pub struct Turn {
     pub sql: String,
     /// The civil date on which it was asked.
     pub today: jiff::civil::Date,
+}
+
+/// A question and the SQL that a person gave for it. Whoever makes a Brief has seen to it that the SQL holds nothing but
+/// what the caller may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The question.
+    pub question: String,
+    /// The SQL.
+    pub sql: String,
 }
 
 /// A Draft that the guard or the server's planner refused, for the provider to mend.

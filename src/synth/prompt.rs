@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::schema::render::{Privacy, render};
-use crate::synth::brief::{Brief, Turn};
+use crate::synth::brief::{Brief, Example, Turn};
 
 /// The longest schema that is sent, in bytes: about 12,000 tokens, which fits beside an answer in the context of every
 /// model that writes SQL.
@@ -76,13 +76,30 @@ fn question(brief: &Brief, privacy: Privacy) -> String {
         count => format!("\nParameters: $1 to ${count}, cast where their type is not clear."),
     };
     format!(
-        "Schema:\n{schema}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
+        "Schema:\n{schema}{}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
+        corrected(&brief.examples),
         brief.today,
         brief.today.weekday(),
         conversation(&brief.turns),
         brief.question
     )
 }
+
+/// What people have said of such questions; nothing where they have not.
+fn corrected(examples: &[Arc<Example>]) -> String {
+    let told: String = examples
+        .iter()
+        .map(|one| format!("\n- Question: {}\n  Query: {}", one.question, one.sql))
+        .collect();
+    if told.is_empty() {
+        return told;
+    }
+    format!("\n{CORRECTED}{told}")
+}
+
+const CORRECTED: &str = "\
+Questions over this schema, each with the query that a person gave as the right one. Read words that the question shares \
+with them as they do.";
 
 /// What was asked and answered before, as far as there is room for it; nothing outside of a conversation.
 fn conversation(turns: &[Arc<Turn>]) -> String {
@@ -136,6 +153,7 @@ mod tests {
             today: jiff::civil::date(2026, 11, 21),
             parameter_count: 0,
             turns: Vec::new(),
+            examples: Vec::new(),
             failed: None,
         }
     }
@@ -176,6 +194,23 @@ mod tests {
         brief.turns = vec![turn(1, TURNS_BYTES_MAX)];
         let told = messages(&brief, Privacy::Schema)[1].content.clone();
         assert!(!told.contains("Conversation"), "{told}");
+    }
+
+    #[test]
+    fn corrections_are_told_as_examples() {
+        let mut brief = brief();
+        brief.examples = vec![Arc::new(Example {
+            question: "how many novels?".to_owned(),
+            sql: "SELECT count(*) FROM public.books".to_owned(),
+        })];
+        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        assert!(
+            told.contains(
+                "- Question: how many novels?\n  Query: SELECT count(*) FROM public.books\n"
+            ),
+            "{told}"
+        );
+        assert!(told.ends_with("Question: how many books?"), "{told}");
     }
 
     #[test]

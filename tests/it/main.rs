@@ -31,5 +31,6 @@ mod provider;
 mod questions;
 mod schema;
 mod settings;
+mod state;
 mod state_table;
 mod support;

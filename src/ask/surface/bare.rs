@@ -95,6 +95,18 @@ pub(super) fn read(sql: &str, start: usize, until: Until) -> Option<Bare> {
     })
 }
 
+/// Reads a bare ask that ends in SQL: up to the semicolon that ends the SQL, whatever stands in its literals.
+pub(super) fn read_sql(sql: &str, start: usize, standard_conforming_strings: bool) -> Bare {
+    let semicolon = Lexer::new(sql, start, standard_conforming_strings)
+        .find(|token| token.is_symbol(sql, b';'));
+    let end = semicolon.map_or(sql.len(), |token| token.start);
+    let text = &sql[start..end];
+    Bare {
+        text: text.trim().to_owned(),
+        end: start + text.trim_end().len(),
+    }
+}
+
 /// The end of a quoted part of a question; a doubled quote stands for one, and the closing one ends a word.
 fn quoted_end(sql: &str, open: usize) -> Option<usize> {
     let bytes = sql.as_bytes();

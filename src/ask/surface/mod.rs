@@ -64,7 +64,7 @@ pub enum Surface {
 pub struct Whole {
     /// What is wanted.
     pub verb: Verb,
-    /// The question, trimmed; empty only for `help` and `alternatives`.
+    /// What follows the verb, trimmed: a question, a name, SQL; empty where the verb needs nothing.
     pub question: String,
     /// The highest `$n` that is a slot, 0 when none. In the simple protocol nothing can fill a slot, and every `$n`
     /// is money: take it for 0 there.

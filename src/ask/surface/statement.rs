@@ -171,11 +171,19 @@ impl<'a> Reader<'a> {
         if let Some(end) = self.called(place, word)? {
             return Ok(Some(end));
         }
-        let Some(found) = bare::read(sql, start, until) else {
+        let takes_sql = until == Until::Semicolon && verb::takes_sql(&sql[start..]);
+        let read = if takes_sql {
+            let strings = self.dialect.standard_conforming_strings;
+            Some(bare::read_sql(sql, start, strings))
+        } else {
+            bare::read(sql, start, until)
+        };
+        let Some(found) = read else {
             return Ok(None);
         };
         let (text, tail) = match until {
-            Until::Semicolon => tail::cut(&found.text),
+            Until::Semicolon if !takes_sql => tail::cut(&found.text),
+            Until::Semicolon => (found.text.as_str(), None),
             Until::Parenthesis => (found.text.as_str(), None),
         };
         let (verb, question) = verb::split(text);
@@ -321,7 +329,9 @@ impl<'a> Reader<'a> {
     ) -> EmbeddedAsk {
         let sql = self.sql;
         let (text, cut) = match follower {
-            Follower::Nothing if ask.in_lines => tail::cut(&ask.text),
+            Follower::Nothing if ask.in_lines && !verb::takes_sql(&ask.text) => {
+                tail::cut(&ask.text)
+            }
             _ => (ask.text.as_str(), None),
         };
         let mut end = ask.end;

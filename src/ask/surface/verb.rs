@@ -5,7 +5,11 @@
 /// The first word after `ask` (or after `ask:`) is the verb when it is one of these, in any letter case:
 /// - `sql` and `explain`, whatever follows: `ask sql servers we own` shows the SQL of "servers we own";
 /// - `rows`, unless a preposition follows that makes it a noun of the question: `ask rows in orders`;
-/// - `help` and `alternatives`, only when they stand alone or a colon follows: `ask help desk tickets` is a question.
+/// - `help`, `alternatives`, `pins`, `good` and `bad`, only when they stand alone or a colon follows: `ask help desk
+///   tickets` and `ask pins in the box` are questions;
+/// - `pin`, only when one name and a colon follow: `ask pin monthly: revenue by month`;
+/// - `unpin`, only when one name follows and nothing else: `ask unpin the map` is a question;
+/// - `correct`, only when a colon follows; what comes behind it is SQL, up to the end of the statement.
 ///
 /// A question that begins with such a word is asked as `ask rows: sql servers we own`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,7 +25,34 @@ pub enum Verb {
     Alternatives,
     /// Show what can be asked here.
     Help,
+    /// Keep the question's SQL under a name.
+    Pin,
+    /// Forget what is kept under a name.
+    Unpin,
+    /// Show what is kept.
+    Pins,
+    /// Say that the last answer was right.
+    Good,
+    /// Say that the last answer, or what is kept of the question given, is wrong.
+    Bad,
+    /// Give the SQL that the last answer should have had.
+    Correct,
 }
+
+/// Every verb.
+const ALL: [Verb; 11] = [
+    Verb::Rows,
+    Verb::Sql,
+    Verb::Explain,
+    Verb::Alternatives,
+    Verb::Help,
+    Verb::Pin,
+    Verb::Unpin,
+    Verb::Pins,
+    Verb::Good,
+    Verb::Bad,
+    Verb::Correct,
+];
 
 /// Words after `rows` that make it part of the question.
 const PREPOSITIONS: [&str; 18] = [
@@ -39,19 +70,18 @@ impl Verb {
             Self::Explain => "explain",
             Self::Alternatives => "alternatives",
             Self::Help => "help",
+            Self::Pin => "pin",
+            Self::Unpin => "unpin",
+            Self::Pins => "pins",
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Correct => "correct",
         }
     }
 
     pub(super) fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Rows,
-            Self::Sql,
-            Self::Explain,
-            Self::Alternatives,
-            Self::Help,
-        ]
-        .into_iter()
-        .find(|verb| word.eq_ignore_ascii_case(verb.as_str()))
+        ALL.into_iter()
+            .find(|verb| word.eq_ignore_ascii_case(verb.as_str()))
     }
 }
 
@@ -83,14 +113,58 @@ pub(super) fn split(text: &str) -> (Verb, &str) {
         Verb::Rows => !PREPOSITIONS
             .iter()
             .any(|p| next_word.eq_ignore_ascii_case(p)),
-        Verb::Alternatives | Verb::Help => question.is_empty(),
+        Verb::Alternatives | Verb::Help | Verb::Pins | Verb::Good | Verb::Bad => {
+            question.is_empty()
+        }
+        Verb::Pin => {
+            let name = name_length(question);
+            name > 0 && question[name..].trim_start().starts_with(':')
+        }
+        Verb::Unpin => question.is_empty() || is_one_name(question),
+        Verb::Correct => false,
     };
     match (is_verb, verb) {
         (false, _) => without_verb(text),
-        (true, Verb::Alternatives | Verb::Help) => (verb, question),
-        (true, _) if question.is_empty() => (Verb::Help, ""),
+        (true, Verb::Rows | Verb::Sql | Verb::Explain) if question.is_empty() => (Verb::Help, ""),
         (true, _) => (verb, question),
     }
+}
+
+/// Whether what follows `ask` or `ask:` ends in SQL, which must be read as such.
+pub(super) fn takes_sql(text: &str) -> bool {
+    let text = text.trim_start();
+    let verb = Verb::Correct.as_str();
+    text.get(..verb.len())
+        .is_some_and(|word| word.eq_ignore_ascii_case(verb))
+        && text[verb.len()..].trim_start().starts_with(':')
+}
+
+/// `NAME`, or `ROLE.NAME`.
+fn is_one_name(text: &str) -> bool {
+    let first = name_length(text);
+    let rest = &text[first..];
+    let second = rest
+        .strip_prefix('.')
+        .map_or(rest, |rest| &rest[name_length(rest)..]);
+    first > 0 && second.is_empty()
+}
+
+/// How many bytes at the start of a text could spell a name: one in quotes, or everything up to white space, a colon or
+/// a dot.
+pub(in crate::ask) fn name_length(text: &str) -> usize {
+    if text.starts_with('"') {
+        let mut at = 1;
+        while let Some(quote) = text[at..].find('"') {
+            at += quote + 1;
+            if !text[at..].starts_with('"') {
+                return at;
+            }
+            at += 1;
+        }
+        return 0;
+    }
+    text.find(|c: char| c.is_whitespace() || matches!(c, ':' | '.' | ';' | '"' | '\''))
+        .unwrap_or(text.len())
 }
 
 fn without_verb(text: &str) -> (Verb, &str) {
@@ -126,6 +200,33 @@ mod tests {
             ("rows: sql servers", Verb::Rows, "sql servers"),
             ("rows in rooms", Verb::Rows, "rows in rooms"),
             ("rooms by floor", Verb::Rows, "rooms by floor"),
+            ("pin top: rooms", Verb::Pin, "top: rooms"),
+            ("PIN \"Top 5\" : rooms", Verb::Pin, "\"Top 5\" : rooms"),
+            ("pin top-5: rooms", Verb::Pin, "top-5: rooms"),
+            ("pin: rooms", Verb::Pin, "rooms"),
+            ("pin top rooms", Verb::Rows, "pin top rooms"),
+            ("pin the map: rooms", Verb::Rows, "pin the map: rooms"),
+            ("pin", Verb::Rows, "pin"),
+            ("pins", Verb::Pins, ""),
+            ("pins:", Verb::Pins, ""),
+            ("pins in the box", Verb::Rows, "pins in the box"),
+            ("unpin top", Verb::Unpin, "top"),
+            ("unpin ann.\"Top 5\"", Verb::Unpin, "ann.\"Top 5\""),
+            ("unpin the map", Verb::Rows, "unpin the map"),
+            ("unpin: the map", Verb::Unpin, "the map"),
+            ("unpin", Verb::Unpin, ""),
+            ("good", Verb::Good, ""),
+            ("good rooms", Verb::Rows, "good rooms"),
+            ("bad", Verb::Bad, ""),
+            ("bad: rooms", Verb::Bad, "rooms"),
+            ("bad debts", Verb::Rows, "bad debts"),
+            ("correct: SELECT 1", Verb::Correct, "SELECT 1"),
+            ("correct SELECT 1", Verb::Rows, "correct SELECT 1"),
+            (
+                "correct answers by student",
+                Verb::Rows,
+                "correct answers by student",
+            ),
         ];
         for (text, verb, question) in cases {
             assert_eq!(split(text), (verb, question), "{text}");

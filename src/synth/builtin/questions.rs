@@ -113,6 +113,7 @@ fn a_repair_is_left_to_others() {
         today: jiff::civil::date(2026, 11, 21),
         parameter_count: 0,
         turns: Vec::new(),
+        examples: Vec::new(),
         failed: None,
     };
     assert!(builtin.draft(&brief).is_ok());
