@@ -1,4 +1,4 @@
-//! Narrows a snapshot to what a role may read.
+//! Narrows a snapshot to what a role may read and call.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use crate::schema::snapshot::{ForeignKey, Relation, RelationId, Snapshot};
 
 use super::privileges::{Privileges, Readable};
 
-/// Leaves out what the role may not read, and what would tell of it: keys over such columns, and the statistics of
-/// relations with row security.
+/// Leaves out what the role may not read or call, and what would tell of it: keys over such columns, and the statistics
+/// of relations with row security.
 #[must_use]
 pub fn narrow(snapshot: &Snapshot, privileges: &Privileges) -> Snapshot {
     let mut relations = Vec::new();
@@ -33,7 +33,20 @@ pub fn narrow(snapshot: &Snapshot, privileges: &Privileges) -> Snapshot {
     let mut narrowed = Snapshot {
         relations,
         foreign_keys,
-        functions: snapshot.functions.clone(),
+        functions: snapshot.functions.with_others(
+            privileges
+                .functions
+                .iter()
+                .map(|((schema, name), left)| (&**schema, &**name, left.as_ref())),
+        ),
+        // What an operator calls may not be the role's to call; that is the server's to say. It counts as long as it may
+        // be meant.
+        operators: snapshot
+            .operators
+            .iter()
+            .filter(|o| o.schema.starts_with("pg_") || privileges.schemas.contains(&o.schema))
+            .cloned()
+            .collect(),
         fingerprint: 0,
     };
     narrowed.fingerprint = fingerprint(&narrowed);
@@ -118,7 +131,7 @@ fn moved(key: &[usize], columns: &[Option<usize>]) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::snapshot::{Column, ColumnStats};
+    use crate::schema::snapshot::{Column, ColumnStats, Function, Operator, Volatility};
 
     /// Relations named by letters, with columns 1, 2, 3; `c` references `a` and `b`.
     fn snapshot() -> Snapshot {
@@ -156,7 +169,7 @@ mod tests {
     fn privileges(readable: &[(u32, Readable)]) -> Privileges {
         Privileges {
             relations: readable.iter().cloned().collect(),
-            search_path: Vec::new(),
+            ..Privileges::default()
         }
     }
 
@@ -196,6 +209,49 @@ mod tests {
         assert!(!known(&narrowed.relations[0]));
         assert_eq!(narrowed.relations[0].row_estimate, None);
         assert!(known(&narrowed.relations[1]));
+    }
+
+    #[test]
+    fn functions_that_may_not_be_called_are_left_out() {
+        let function = |volatility| Function {
+            schema: "s".into(),
+            volatility,
+            security_definer: false,
+        };
+        let mut snapshot = snapshot();
+        for name in ["open", "closed", "half"] {
+            snapshot.functions.add(name, function(Volatility::Volatile));
+        }
+        let mut some = privileges(&[]);
+        let of = |name: &str| ("s".to_owned(), name.to_owned());
+        some.functions.insert(of("closed"), None);
+        some.functions
+            .insert(of("half"), Some(function(Volatility::Stable)));
+        let narrowed = narrow(&snapshot, &some);
+        let known = |name| narrowed.functions.named(name).to_vec();
+        assert_eq!(known("open"), [function(Volatility::Volatile)]);
+        assert_eq!(known("closed"), []);
+        assert_eq!(known("half"), [function(Volatility::Stable)]);
+        let whole = narrow(&snapshot, &privileges(&[]));
+        assert_ne!(whole.fingerprint, narrowed.fingerprint);
+    }
+
+    #[test]
+    fn operators_of_schemas_that_cannot_be_meant_are_left_out() {
+        let mut snapshot = snapshot();
+        snapshot.operators = ["s", "vault"]
+            .map(|schema| Operator {
+                symbol: "+".into(),
+                schema: schema.into(),
+                function: "f".into(),
+                volatility: Volatility::Volatile,
+                security_definer: false,
+            })
+            .to_vec();
+        let mut some = privileges(&[]);
+        some.schemas.push("s".to_owned());
+        let narrowed = narrow(&snapshot, &some);
+        assert_eq!(narrowed.operators, snapshot.operators[..1]);
     }
 
     #[test]

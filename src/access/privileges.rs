@@ -1,4 +1,4 @@
-//! What one role may read, and where it looks for unqualified names, as the catalog says.
+//! What one role may read and call, and where it looks for unqualified names, as the catalog says.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,17 @@ use tokio_postgres::{Client, Row};
 
 use crate::error::{Refusal, SqlState};
 use crate::schema::control::refusal;
+use crate::schema::snapshot::{Function, Volatility};
 
-/// What one role may read.
+/// What one role may read and call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Privileges {
     /// By `pg_class.oid`; a relation that is not here may not be read at all.
     pub relations: HashMap<u32, Readable>,
+    /// Functions of which the role may not call all, by schema and name: what is left for it, if anything.
+    pub functions: HashMap<(String, String), Option<Function>>,
+    /// Schemas that the role may use, unquoted, but for those that begin with `pg_`.
+    pub schemas: Vec<String>,
     /// Schemas that exist and that the role may use, in the order of its `search_path`, unquoted, `pg_catalog` left
     /// out.
     pub search_path: Vec<String>,
@@ -75,15 +80,49 @@ const RELATIONS: &str = r"
       AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
       AND (p.whole OR pg_catalog.has_any_column_privilege(r.oid, c.oid, 'SELECT'))";
 
-/// Reads what a role may read in the database that `client` is connected to.
+/// Functions of which the role may not call every one of that schema and name: schema, name, and of those that it may call
+/// the worst volatility (NULL where there is none) and whether one runs as its owner.
+///
+/// Where nobody has granted or revoked anything, anybody may call a function, so that few have to be asked about. What an
+/// aggregate calls in its turn is its owner's to call.
+const FUNCTIONS: &str = r"
+    WITH denied (schema, name) AS MATERIALIZED (
+        SELECT DISTINCT p.pronamespace, p.proname
+        FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_proc p
+        WHERE r.rolname::pg_catalog.text = $1 AND p.prokind <> 'p'
+          AND (p.proacl IS NOT NULL AND NOT pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')
+               OR p.oid >= 16384 AND NOT pg_catalog.has_schema_privilege(r.oid, p.pronamespace, 'USAGE')))
+    SELECT n.nspname, p.proname,
+           pg_catalog.max(greatest(p.provolatile::pg_catalog.text, w.volatility)) FILTER (WHERE m.may),
+           coalesce(pg_catalog.bool_or(p.prosecdef OR coalesce(w.as_owner, false)) FILTER (WHERE m.may), false)
+    FROM pg_catalog.pg_roles r
+    CROSS JOIN denied d
+    JOIN pg_catalog.pg_namespace n ON n.oid = d.schema
+    JOIN pg_catalog.pg_proc p ON p.pronamespace = d.schema AND p.proname = d.name AND p.prokind <> 'p'
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+           AND pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')) m (may)
+    LEFT JOIN LATERAL (
+        SELECT pg_catalog.max(f.provolatile::pg_catalog.text) AS volatility,
+               pg_catalog.bool_or(f.prosecdef) AS as_owner
+        FROM pg_catalog.pg_aggregate g
+        JOIN pg_catalog.pg_proc f ON f.oid IN
+            (g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn)
+        WHERE g.aggfnoid = p.oid AND p.oid >= 16384
+    ) w ON true
+    WHERE r.rolname::pg_catalog.text = $1
+    GROUP BY 1, 2";
+
+/// Reads what a role may read and call in the database that `client` is connected to.
 ///
 /// # Errors
 /// `42704` when there is no such role, `08006` when the connection is lost, the server's own SQLSTATE otherwise.
 pub async fn load(client: &Client, role: &str) -> Result<Privileges, Refusal> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&role, Type::TEXT)];
-    let (roles, relations) = tokio::try_join!(
+    let (roles, relations, functions) = tokio::try_join!(
         client.query_typed(ROLE, &parameters),
         client.query_typed(RELATIONS, &parameters),
+        client.query_typed(FUNCTIONS, &parameters),
     )
     .map_err(|error| refusal(&error))?;
     let Some(found) = roles.first() else {
@@ -92,7 +131,7 @@ pub async fn load(client: &Client, role: &str) -> Result<Privileges, Refusal> {
             format!("role \"{role}\" does not exist"),
         ));
     };
-    privileges_of(role, found, &relations).map_err(|error| refusal(&error))
+    privileges_of(role, found, &relations, &functions).map_err(|error| refusal(&error))
 }
 
 /// Whether a role is a superuser; one that does not exist is none.
@@ -114,12 +153,15 @@ fn privileges_of(
     role: &str,
     found: &Row,
     relations: &[Row],
+    functions: &[Row],
 ) -> Result<Privileges, tokio_postgres::Error> {
     let written: Option<&str> = found.try_get(0)?;
     let usable: Vec<String> = found.try_get(1)?;
     let mut privileges = Privileges {
         relations: HashMap::with_capacity(relations.len()),
+        functions: HashMap::with_capacity(functions.len()),
         search_path: resolve(written.unwrap_or_default(), role, &usable),
+        schemas: usable,
     };
     for row in relations {
         let readable = match row.try_get(1)? {
@@ -127,6 +169,17 @@ fn privileges_of(
             Some(attnums) => Readable::Columns(attnums),
         };
         privileges.relations.insert(row.try_get(0)?, readable);
+    }
+    for row in functions {
+        let schema: String = row.try_get(0)?;
+        let volatility: Option<&str> = row.try_get(2)?;
+        let security_definer = row.try_get(3)?;
+        let left = volatility.map(|letter| Function {
+            schema: schema.clone(),
+            volatility: Volatility::of_catalog(letter),
+            security_definer,
+        });
+        privileges.functions.insert((schema, row.try_get(1)?), left);
     }
     Ok(privileges)
 }

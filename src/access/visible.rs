@@ -7,8 +7,9 @@ use crate::schema::snapshot::Snapshot;
 
 /// A snapshot that holds nothing its role may not read.
 ///
-/// Relations without SELECT, columns without SELECT, schemas without USAGE, and the statistics of relations with
-/// row security are left out; functions stay, because the guard must know also what it refuses.
+/// Relations without SELECT, columns without SELECT, functions without EXECUTE, schemas without USAGE, and the statistics
+/// of relations with row security are left out. What is left of functions is not all harmless: the guard must know also
+/// what it refuses.
 #[derive(Clone, Debug)]
 pub struct Visible {
     snapshot: Arc<Snapshot>,

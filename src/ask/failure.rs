@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access::visible::Visible;
 use crate::error::{Refusal, SqlState};
 use crate::names::duration;
 use crate::synth::brief::SynthError;
@@ -64,6 +65,36 @@ fn ambiguous(readings: &[String]) -> Refusal {
 
 fn no_provider(reason: String) -> Refusal {
     Refusal::new(SqlState::NO_PROVIDER, "no provider could answer").with_detail(sentence(reason))
+}
+
+/// What the server says of a query, without names that its asker may not see: PostgreSQL proposes columns and names
+/// functions whoever asks, and a model is told of it too.
+pub(super) fn of_server(refusal: Refusal, visible: &Visible, sql: &str) -> Refusal {
+    let knows = |name: &str| {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        sql.contains(name)
+            || !visible.functions.named(name).is_empty()
+            || visible.relations.iter().any(|relation| {
+                relation.name == name || relation.columns.iter().any(|c| c.name == name)
+            })
+    };
+    let speaks_of_known = |text: &String| text.split('"').skip(1).step_by(2).all(knows);
+    let message = match refusal.message.rsplit_once(' ') {
+        // "permission denied for function name"
+        Some((what, name))
+            if refusal.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE
+                && !knows(name.trim_matches('"')) =>
+        {
+            what.to_owned().into()
+        }
+        _ => refusal.message,
+    };
+    Refusal {
+        message,
+        detail: refusal.detail.filter(speaks_of_known),
+        hint: refusal.hint.filter(speaks_of_known),
+        ..refusal
+    }
 }
 
 /// Out of time (57014).

@@ -455,7 +455,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         let planned = probe
             .probe(asked.caller, &approved, asked.parameter_count)
             .await;
-        let estimated_cost = self.within_ceiling(planned, &approved)?;
+        let estimated_cost = self.within_ceiling(planned, &approved, visible)?;
         let alternatives = draft
             .alternatives
             .iter()
@@ -483,9 +483,11 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         &self,
         outcome: ProbeOutcome,
         approved: &Approved,
+        visible: &Visible,
     ) -> Result<Option<f64>, Judgement> {
         match (outcome, self.settings.cost_max) {
-            (ProbeOutcome::Failed(mut refusal), _) => {
+            (ProbeOutcome::Failed(refusal), _) => {
+                let mut refusal = failure::of_server(refusal, visible, approved.sql());
                 if refusal.internal.is_none() {
                     refusal = refusal.with_internal_query(approved.sql(), None);
                 }

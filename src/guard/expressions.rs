@@ -5,7 +5,6 @@ use sqlparser::ast::{
     Subscript, TypedString, UnaryOperator, Value,
 };
 
-use crate::guard::operators::{binary_operator, unary_operator};
 use crate::guard::query::{absent, unknown};
 use crate::guard::rules::Rule;
 use crate::guard::scope::{Proof, Proved, folded};
@@ -22,6 +21,7 @@ impl Proof<'_> {
 
     /// Proves an expression. A node that is not named here is refused.
     pub(in crate::guard) fn expr(&mut self, expr: &mut Expr) -> Proved {
+        self.operators(expr)?;
         match expr {
             Expr::Identifier(_) => Ok(()),
             Expr::CompoundIdentifier(parts) => self.compound(parts),
@@ -85,12 +85,8 @@ impl Proof<'_> {
                 low,
                 high,
             } => self.each([expr, low, high]),
-            Expr::BinaryOp { left, op, right } => {
-                binary_operator(op)?;
-                self.each([left, right])
-            }
+            Expr::BinaryOp { left, op: _, right } => self.each([left, right]),
             Expr::UnaryOp { op, expr } => {
-                unary_operator(op)?;
                 self.expr(expr)?;
                 // Two signs in a row are printed without a space, and `--` begins a comment.
                 if matches!(**expr, Expr::UnaryOp { .. }) && *op != UnaryOperator::Not {
@@ -101,18 +97,15 @@ impl Proof<'_> {
             }
             Expr::AnyOp {
                 left,
-                compare_op,
+                compare_op: _,
                 right,
                 is_some: _,
             }
             | Expr::AllOp {
                 left,
-                compare_op,
+                compare_op: _,
                 right,
-            } => {
-                binary_operator(compare_op)?;
-                self.each([left, right])
-            }
+            } => self.each([left, right]),
             Expr::Like {
                 negated: _,
                 any: _,
@@ -239,6 +232,29 @@ impl Proof<'_> {
             Ok(())
         } else {
             self.attribute(&name)
+        }
+    }
+
+    /// The operators that an expression itself is made of, whether it shows them or not. A function of its own: what it
+    /// needs of the stack would be needed at every level of an expression.
+    fn operators(&self, expr: &Expr) -> Proved {
+        match expr {
+            Expr::BinaryOp { op, .. } => self.binary_operator(op),
+            Expr::UnaryOp { op, .. } => self.unary_operator(op),
+            Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => {
+                self.binary_operator(compare_op)
+            }
+            Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::Case {
+                operand: Some(_), ..
+            } => self.implied(&["="]),
+            Expr::InList { .. } | Expr::InSubquery { .. } => self.implied(&["=", "<>"]),
+            Expr::Between { .. } => self.implied(&["<", "<=", ">", ">="]),
+            Expr::Like { .. } => self.implied(&["~~", "!~~"]),
+            Expr::ILike { .. } => self.implied(&["~~*", "!~~*"]),
+            Expr::SimilarTo { .. } => self.implied(&["~", "!~"]),
+            _ => Ok(()),
         }
     }
 

@@ -39,7 +39,8 @@ impl Proof<'_> {
             | JoinOperator::FullOuter(constraint)
             | JoinOperator::CrossJoin(constraint) => match constraint {
                 JoinConstraint::On(condition) => self.expr(condition),
-                JoinConstraint::Using(_) | JoinConstraint::Natural | JoinConstraint::None => Ok(()),
+                JoinConstraint::Using(_) | JoinConstraint::Natural => self.implied(&["="]),
+                JoinConstraint::None => Ok(()),
             },
             _ => Err(unknown("this kind of join")),
         }

@@ -196,6 +196,9 @@ impl Proof<'_> {
             .iter()
             .any(|part| part.as_ident().is_some_and(|i| i.quote_style.is_some()));
         if schema.is_none() && !quoted && GRAMMAR_FORMS.contains(&function.as_str()) {
+            if function == "nullif" {
+                self.implied(&["="])?;
+            }
             return Ok(());
         }
         self.function_named(schema.as_deref(), &function)

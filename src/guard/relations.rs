@@ -63,9 +63,14 @@ impl Proof<'_> {
             .iter()
             .find(|(schema, function)| !is_harmless_volatile(schema, function));
         if let Some((schema, function)) = call {
+            let functions = self.visible.functions.named(function);
+            let what = if functions.iter().any(|f| f.schema == *schema) {
+                format!("\"{schema}.{function}\"")
+            } else {
+                "a function".to_owned()
+            };
             return Err(Rule::VolatileFunction.refuse(format!(
-                "Reading the view \"{}.{}\" runs \"{schema}.{function}\", which is declared volatile, so that it may \
-                 have effects.",
+                "Reading the view \"{}.{}\" runs {what}, which is declared volatile, so that it may have effects.",
                 relation.schema, relation.name
             )));
         }

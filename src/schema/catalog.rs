@@ -16,8 +16,8 @@ use super::queries;
 use super::sample;
 use super::sensitive::{Sensitivity, sensitivity};
 use super::snapshot::{
-    Column, ColumnStats, ForeignKey, Function, Functions, Relation, RelationId, RelationKind,
-    Snapshot, TypeClass, Volatility,
+    Column, ColumnStats, ForeignKey, Function, Functions, Operator, Relation, RelationId,
+    RelationKind, Snapshot, TypeClass, Volatility,
 };
 
 /// Bytes of values that a snapshot's statistics hold at most; columns read after that have none.
@@ -76,12 +76,13 @@ async fn read(client: &mut Client) -> Result<SnapshotDraft, tokio_postgres::Erro
         .await?;
     transaction.batch_execute(queries::SETTINGS).await?;
     let (relations_sql, columns_sql) = (queries::relations(), queries::columns());
-    let (relations, columns, keys, foreign_keys, functions, view_calls) = tokio::try_join!(
+    let (relations, columns, keys, foreign_keys, functions, operators, view_calls) = tokio::try_join!(
         transaction.query_typed(&relations_sql, &[]),
         transaction.query_typed(&columns_sql, &[]),
         transaction.query_typed(queries::KEYS, &[]),
         transaction.query_typed(queries::FOREIGN_KEYS, &[]),
         transaction.query_typed(queries::FUNCTIONS, &[]),
+        transaction.query_typed(queries::OPERATORS, &[]),
         transaction.query_typed(queries::VIEW_CALLS, &[]),
     )?;
     let mut draft = relations_of(&relations)?;
@@ -89,6 +90,10 @@ async fn read(client: &mut Client) -> Result<SnapshotDraft, tokio_postgres::Erro
     add_keys(&mut draft, &keys)?;
     add_foreign_keys(&mut draft, &foreign_keys)?;
     draft.snapshot.functions = functions_of(&functions)?;
+    draft.snapshot.operators = operators
+        .iter()
+        .map(operator_of)
+        .collect::<Result<_, _>>()?;
     add_view_calls(&mut draft, &view_calls)?;
     add_statistics(&mut draft, &transaction).await?;
     transaction.commit().await?;
@@ -223,16 +228,22 @@ fn functions_of(rows: &[Row]) -> Result<Functions, tokio_postgres::Error> {
     for row in rows {
         let function = Function {
             schema: row.try_get(0)?,
-            volatility: match row.try_get(2)? {
-                "i" => Volatility::Immutable,
-                "s" => Volatility::Stable,
-                _ => Volatility::Volatile,
-            },
+            volatility: Volatility::of_catalog(row.try_get(2)?),
             security_definer: row.try_get(3)?,
         };
         functions.add(row.try_get(1)?, function);
     }
     Ok(functions)
+}
+
+fn operator_of(row: &Row) -> Result<Operator, tokio_postgres::Error> {
+    Ok(Operator {
+        symbol: row.try_get(0)?,
+        schema: row.try_get(1)?,
+        function: row.try_get(2)?,
+        volatility: Volatility::of_catalog(row.try_get(3)?),
+        security_definer: row.try_get(4)?,
+    })
 }
 
 /// Statistics are the one large answer, so they are taken row by row.

@@ -16,6 +16,7 @@ pub fn fingerprint(snapshot: &Snapshot) -> u64 {
         (key.from, &key.from_columns, key.to, &key.to_columns).hash(&mut hasher);
     }
     hash_functions(snapshot).hash(&mut hasher);
+    snapshot.operators.hash(&mut hasher);
     hasher.finish()
 }
 

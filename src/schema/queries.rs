@@ -147,6 +147,18 @@ pub(in crate::schema) const FUNCTIONS: &str = r"
     WHERE p.prokind <> 'p'
     GROUP BY 1, 2";
 
+/// Operators that are not PostgreSQL's own: symbol, schema, name of the function, its worst volatility, whether one runs
+/// as its owner.
+pub(in crate::schema) const OPERATORS: &str = r"
+    SELECT o.oprname, n.nspname, p.proname,
+           pg_catalog.max(p.provolatile::pg_catalog.text), pg_catalog.bool_or(p.prosecdef)
+    FROM pg_catalog.pg_operator o
+    JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+    JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
+    WHERE o.oid >= 16384
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3";
+
 /// What views call: view, schema and name of each volatile function that reading it runs, through views below it too.
 ///
 /// `pg_depend` knows nothing of PostgreSQL's own functions, so they are read off the rules' parse trees: the fields of
@@ -233,6 +245,9 @@ pub(in crate::schema) const MARK: &str = r"
         (SELECT pg_catalog.concat(pg_catalog.count(*), '/',
                 pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(p.oid, ',', p.xmin), 0)))
          FROM pg_catalog.pg_proc p WHERE p.oid >= 16384),
+        (SELECT pg_catalog.concat(pg_catalog.count(*), '/',
+                pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(o.oid, ',', o.xmin), 0)))
+         FROM pg_catalog.pg_operator o WHERE o.oid >= 16384),
         (SELECT pg_catalog.concat(pg_catalog.count(*), '/',
                 pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(t.oid, ',', t.xmin), 0)))
          FROM pg_catalog.pg_type t WHERE t.oid >= 16384 AND t.typtype IN ('d', 'e')),

@@ -12,6 +12,8 @@ pub struct Snapshot {
     pub foreign_keys: Vec<ForeignKey>,
     /// Every function that can be called from a query, `pg_catalog`'s included.
     pub functions: Functions,
+    /// Operators that are not PostgreSQL's own, ordered by symbol and schema.
+    pub operators: Vec<Operator>,
     /// A hash of all of the above but the statistics: equal fingerprints, equal meaning.
     pub fingerprint: u64,
 }
@@ -169,6 +171,22 @@ pub struct Function {
     pub security_definer: bool,
 }
 
+/// An operator that somebody defined, or several of the same schema, symbol and function name folded into the most
+/// dangerous of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Operator {
+    /// How it is written.
+    pub symbol: String,
+    /// Its schema.
+    pub schema: String,
+    /// The name of the function that it calls.
+    pub function: String,
+    /// The worst volatility among those functions.
+    pub volatility: Volatility,
+    /// Some of them runs with its owner's rights.
+    pub security_definer: bool,
+}
+
 /// `pg_proc.provolatile`, best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Volatility {
@@ -178,6 +196,18 @@ pub enum Volatility {
     Stable,
     /// `v`
     Volatile,
+}
+
+impl Volatility {
+    /// Reads `pg_proc.provolatile`; what is none of its letters is taken for the worst.
+    #[must_use]
+    pub fn of_catalog(letter: &str) -> Self {
+        match letter {
+            "i" => Self::Immutable,
+            "s" => Self::Stable,
+            _ => Self::Volatile,
+        }
+    }
 }
 
 impl Functions {
@@ -192,6 +222,27 @@ impl Functions {
             }
             None => same_name.push(function),
         }
+    }
+
+    /// The same with other entries under some schemas and names: schema, name, and what is to be known there.
+    #[must_use]
+    pub fn with_others<'a>(
+        &self,
+        others: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a Function>)>,
+    ) -> Self {
+        let mut changed = self.clone();
+        for (schema, name, function) in others {
+            let by_name = Arc::make_mut(&mut changed.by_name);
+            let Some(same_name) = by_name.get_mut(name) else {
+                continue;
+            };
+            same_name.retain(|f| f.schema != schema);
+            same_name.extend(function.cloned());
+            if same_name.is_empty() {
+                by_name.remove(name);
+            }
+        }
+        changed
     }
 
     /// All functions of this (unquoted) name, one entry a schema; empty when there is none.

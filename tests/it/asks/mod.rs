@@ -8,6 +8,7 @@ mod context;
 mod limits;
 mod models;
 mod prepared;
+mod rights;
 mod session;
 mod settings;
 mod spellings;
