@@ -5,4 +5,5 @@
 
 pub mod fence;
 pub mod probe;
+pub mod reader;
 pub mod run;
