@@ -10,6 +10,7 @@ pub mod app;
 pub mod ask;
 pub mod config;
 pub mod error;
+pub mod eval;
 pub mod exec;
 pub mod guard;
 pub mod http;

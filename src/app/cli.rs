@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::failure::Failure;
-use crate::app::{ask, check, console, demo, print_config, serve, state};
+use crate::app::{ask, check, console, demo, eval, print_config, serve, state};
 use crate::config::{self, Flag, Loaded, Sources};
 use crate::observe::log;
 
@@ -32,6 +32,8 @@ enum Command {
     Ask(AskFlags),
     /// Write pins and feedback as text, or read them back.
     State(StateFlags),
+    /// Score a suite of questions, or compare two scores.
+    Eval(EvalFlags),
     /// Print the effective configuration with where each value came from, secrets hidden.
     Config(SourceFlags),
 }
@@ -106,6 +108,41 @@ struct FileFlags {
     file: Option<PathBuf>,
 }
 
+/// What is scored, or compared.
+#[derive(Debug, Args)]
+struct EvalFlags {
+    /// The suite: a directory with questions.jsonl and sql/DATABASE.sql
+    #[arg(long, value_name = "DIR", required_unless_present = "compare")]
+    suite: Option<PathBuf>,
+    /// A server to make the suite's databases on, as a user who may: postgres://user[:password]@host[:port][/database]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The configuration, for its providers [default: proxy.toml in the working directory, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Ask nobody, and judge the answers in this file: lines of {"id": ..., "sql": ... or null}
+    #[arg(long, value_name = "FILE", conflicts_with = "provider")]
+    predictions: Option<PathBuf>,
+    /// Ask only this provider, with none to follow it
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Ask only about this database of the suite; may be repeated
+    #[arg(long, value_name = "NAME")]
+    database: Vec<String>,
+    /// Write a line for each question to this file; one that is there is gone on with
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a report to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Questions asked at once; latencies are true with 1
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Compare two files that --json wrote, question by question
+    #[arg(long, num_args = 2, value_names = ["A", "B"], exclusive = true)]
+    compare: Option<Vec<PathBuf>>,
+}
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 it went well; 1 something that was tried failed; 2 a mistake on the command line or in the configuration.";
 
@@ -146,6 +183,7 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
                 block_on(state::import(&settings, flags.file.as_deref()))
             }
         },
+        Command::Eval(flags) => flags.run(),
         Command::Config(flags) => print_config::print_config(&flags.load()?),
     }
 }
@@ -161,6 +199,29 @@ impl ServerFlags {
         let upstream = self.upstream.map(Flag::upstream);
         let flags = upstream.into_iter().chain(more).collect();
         Ok(config::load(&Sources::of_process(self.config, flags))?)
+    }
+}
+
+impl EvalFlags {
+    fn run(self) -> Result<(), Failure> {
+        if let Some([first, second]) = self.compare.as_deref() {
+            return eval::compare(first, second);
+        }
+        let source = ServerFlags {
+            config: self.config,
+            upstream: self.server,
+        };
+        let settings = source.load(None)?.settings;
+        let order = eval::Order {
+            suite: self.suite.unwrap_or_default(),
+            predictions: self.predictions,
+            provider: self.provider,
+            databases: self.database,
+            json: self.json,
+            html: self.html,
+            jobs: usize::from(self.jobs),
+        };
+        block_on(eval::eval(&settings, &order))
     }
 }
 
@@ -224,6 +285,25 @@ mod tests {
         assert!(flags.sql);
         assert_eq!(flags.question, ["how", "many", "orders"]);
         assert_eq!(parse("pgask ask --sql").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_suite_is_scored_or_two_scores_are_compared() {
+        let line = parse("pgask eval --suite x --server postgres://s@h --database a --database b")
+            .unwrap();
+        let Some(Command::Eval(flags)) = line.command else {
+            panic!("{line:?}");
+        };
+        assert_eq!((flags.database.len(), flags.jobs), (2, 1));
+        assert!(parse("pgask eval --compare a.json b.json").is_ok());
+        for line in [
+            "pgask eval",
+            "pgask eval --compare a.json",
+            "pgask eval --suite x --compare a.json b.json",
+            "pgask eval --suite x --jobs 0",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod console;
 pub mod demo;
+pub mod eval;
 pub mod failure;
 pub mod print_config;
 pub mod rooms;

@@ -12,6 +12,7 @@ mod crowd;
 mod demo;
 mod differential;
 mod drivers;
+mod eval;
 mod faults;
 mod floors;
 mod fuzz_diff;
