@@ -39,6 +39,10 @@ pub fn table(visible: &Visible) -> Table {
             "ask correct: SELECT ...;",
             "the SQL that the last answer should have had",
         ),
+        (
+            "SET ask.context = on;",
+            "let a question go on about the last one: and last year? by month instead, top 10, how many?",
+        ),
         ("/* ask: question */", "the same from any client"),
         (
             "SELECT * FROM (/* ask: question */) t",
@@ -170,6 +174,8 @@ mod tests {
                 "ask guest rooms this month;",
             ]
         );
-        assert!(shown.iter().any(|ask| ask == "ask alternatives;"));
+        for ask in ["ask alternatives;", "SET ask.context = on;"] {
+            assert!(shown.iter().any(|shown| shown == ask), "{ask}");
+        }
     }
 }

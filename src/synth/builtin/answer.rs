@@ -5,14 +5,17 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::names::{Alternative, Draft};
-use crate::synth::brief::{Drafted, SynthError};
+use crate::schema::snapshot::ColumnId;
+use crate::synth::brief::{Drafted, SynthError, Turn};
 
 use super::bind::{Bound, bind};
 use super::lattice::{Kind, Lattice};
+use super::lexicon::Meaning;
 use super::query::Select;
 use super::rank::{self, Weights};
-use super::sketch::Sketch;
-use super::{Domain, english, grammar, print, reading, tokens};
+use super::sketch::{EdgeId, Sketch};
+use super::tokens::Token;
+use super::{Domain, english, grammar, print, reading, talk, tokens};
 
 /// Other readings given with a Draft at most.
 const ALTERNATIVES_MAX: usize = 4;
@@ -23,21 +26,66 @@ const ALTERNATIVE_GAP: f32 = 0.9;
 /// A reading this far below zero has a word that nothing covers, or a clause that leads nowhere.
 const HOPELESS: f32 = -5.0;
 
-/// A reading, printed.
-struct Reading {
-    select: Select,
-    sql: String,
-    score: f32,
+/// What is asked, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) text: &'a str,
+    pub(super) today: Date,
+    /// The questions before it, oldest first, when it may refer to them.
+    pub(super) turns: &'a [Arc<Turn>],
 }
 
-pub(super) fn answer(domain: &Domain, question: &str, today: Date, provider: &Arc<str>) -> Drafted {
+/// A reading, printed.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) select: Select,
+    pub(super) sql: String,
+    pub(super) score: f32,
+    pub(super) sketch: Sketch,
+    /// What its words were taken for.
+    pub(super) picks: Vec<(EdgeId, Meaning)>,
+    /// What its dates are dates of.
+    pub(super) dates: Vec<(usize, ColumnId)>,
+}
+
+/// A question that has readings.
+#[derive(Debug)]
+pub(super) struct Understood {
+    pub(super) lattice: Lattice,
+    /// Best first; never empty.
+    pub(super) readings: Vec<Reading>,
+}
+
+pub(super) fn answer(domain: &Domain, question: Question<'_>, provider: &Arc<str>) -> Drafted {
+    let understood = if question.turns.is_empty() {
+        alone(domain, tokens::tokens(question.text), question.today)?
+    } else {
+        talk::understand(domain, question)?
+    };
+    settle(domain, &understood, provider)
+}
+
+/// Reads a question that stands by itself.
+pub(super) fn alone(
+    domain: &Domain,
+    tokens: Vec<Token>,
+    today: Date,
+) -> Result<Understood, SynthError> {
     let weights = rank::weights();
-    let lattice = Lattice::new(tokens::tokens(question), &domain.lexicon, today);
+    let lattice = Lattice::new(tokens, &domain.lexicon, today);
     let sketches = grammar::sketches(&lattice, weights);
     let readings = readings(domain, &lattice, &sketches, weights);
-    let Some(best) = readings.first() else {
+    if readings.is_empty() {
         return Err(not_understood(domain, &lattice, &sketches));
-    };
+    }
+    Ok(Understood { lattice, readings })
+}
+
+/// The best reading as a Draft, unless another one is as good.
+pub(super) fn settle(domain: &Domain, understood: &Understood, provider: &Arc<str>) -> Drafted {
+    let weights = rank::weights();
+    let Understood { lattice, readings } = understood;
+    let best = &readings[0];
     let rivals: Vec<&Reading> = readings[1..]
         .iter()
         .filter(|r| best.score - r.score < ALTERNATIVE_GAP)
@@ -58,7 +106,7 @@ pub(super) fn answer(domain: &Domain, question: &str, today: Date, provider: &Ar
             return Err(SynthError::Ambiguous { readings });
         }
     }
-    let ideal = ideal(&lattice, weights);
+    let ideal = ideal(lattice, weights);
     let alternatives = rivals
         .iter()
         .map(|r| Alternative {
@@ -77,7 +125,7 @@ pub(super) fn answer(domain: &Domain, question: &str, today: Date, provider: &Ar
 }
 
 /// All readings that cover the question, best first, each SQL once.
-fn readings(
+pub(super) fn readings(
     domain: &Domain,
     lattice: &Lattice,
     sketches: &[Sketch],
@@ -88,14 +136,27 @@ fn readings(
         .iter()
         .filter(|s| s.score > HOPELESS && s.unknown.is_empty() && s.asks() && s.is_settled());
     for sketch in good {
-        for Bound { select, score } in bind(domain, lattice, sketch, weights) {
+        for bound in bind(domain, lattice, sketch, weights) {
+            let Bound {
+                select,
+                score,
+                picks,
+                dates,
+            } = bound;
             if score < HOPELESS {
                 continue;
             }
             let sql = print::sql(&select, &domain.visible);
             match readings.iter_mut().find(|r| r.sql == sql) {
                 Some(known) => known.score = known.score.max(score),
-                None => readings.push(Reading { select, sql, score }),
+                None => readings.push(Reading {
+                    select,
+                    sql,
+                    score,
+                    sketch: sketch.clone(),
+                    picks,
+                    dates,
+                }),
             }
         }
     }

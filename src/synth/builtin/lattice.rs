@@ -9,6 +9,7 @@ use crate::schema::snapshot::{ColumnId, RelationId};
 use super::dates::{self, Span};
 use super::english::{self, Business, Graded, PHRASE_WORDS_MAX, Word};
 use super::lexicon::{Entry, Lexicon, Meaning};
+use super::sketch::EdgeId;
 use super::tokens::{Token, TokenKind};
 
 /// Candidates kept for one span and kind.
@@ -51,6 +52,15 @@ pub(super) enum Rows {
     Role(usize),
 }
 
+impl Rows {
+    fn meaning(self) -> Meaning {
+        match self {
+            Self::Relation(id) => Meaning::Relation(id),
+            Self::Role(key) => Meaning::Role(key),
+        }
+    }
+}
+
 /// A span of tokens with one kind of meaning.
 #[derive(Clone, Debug)]
 pub(super) struct Edge {
@@ -62,7 +72,7 @@ pub(super) struct Edge {
 }
 
 /// All edges, by where they begin.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lattice {
     pub(super) tokens: Vec<Token>,
     pub(super) edges: Vec<Edge>,
@@ -86,6 +96,83 @@ impl Lattice {
         }
         lattice.add_unknown(lexicon);
         lattice
+    }
+
+    /// The same with more behind it: a mark, and tokens whose spans do not reach back over it.
+    pub(super) fn extended(&self, tokens: Vec<Token>, lexicon: &Lexicon, today: Date) -> Self {
+        let more = Self::new(tokens, lexicon, today);
+        let mut whole = self.clone();
+        whole.tokens.push(Token::mark());
+        let (tokens, edges) = (whole.tokens.len(), whole.edges.len());
+        whole.tokens.extend(more.tokens);
+        whole.edges.extend(more.edges.into_iter().map(|edge| Edge {
+            start: edge.start + tokens,
+            end: edge.end + tokens,
+            ..edge
+        }));
+        let starts = more
+            .starts
+            .into_iter()
+            .map(|ids| ids.into_iter().map(|id| id + edges).collect());
+        whole.starts.extend(starts);
+        whole
+    }
+
+    /// Leaves the words of these edges no other meanings.
+    pub(super) fn pin(&mut self, picks: &[(EdgeId, Meaning)]) {
+        for (id, _) in picks {
+            let mine: Vec<&Meaning> = picks.iter().filter(|p| p.0 == *id).map(|p| &p.1).collect();
+            match &mut self.edges[*id].kind {
+                Kind::Noun(all) => all.retain(|(rows, _)| mine.contains(&&rows.meaning())),
+                Kind::Attribute(all) => {
+                    all.retain(|(column, _)| mine.contains(&&Meaning::Column(*column)));
+                }
+                Kind::Value(all) => all.retain(|((column, value), _)| {
+                    mine.contains(&&Meaning::Value(*column, Arc::clone(value)))
+                }),
+                Kind::Flag(all) => all.retain(|((column, wanted), _)| {
+                    mine.contains(&&Meaning::Flag(*column, *wanted))
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    /// The columns that an edge's values are of.
+    pub(super) fn columns_of_values(&self, edge: EdgeId) -> Vec<ColumnId> {
+        match &self.edges[edge].kind {
+            Kind::Value(candidates) => candidates.iter().map(|((id, _), _)| *id).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Leaves nouns from a token on no other rows than these edges stand for, where they may.
+    pub(super) fn prefer_rows(&mut self, from: usize, edges: &[EdgeId]) {
+        let known: Vec<Rows> = edges
+            .iter()
+            .flat_map(|id| match &self.edges[*id].kind {
+                Kind::Noun(candidates) => candidates.iter().map(|c| c.0).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        for edge in self.edges.iter_mut().filter(|e| e.start >= from) {
+            if let Kind::Noun(candidates) = &mut edge.kind
+                && candidates.iter().any(|(rows, _)| known.contains(rows))
+            {
+                candidates.retain(|(rows, _)| known.contains(rows));
+            }
+        }
+    }
+
+    /// Leaves the values from a token on no other columns than these, where there is a choice.
+    pub(super) fn prefer(&mut self, from: usize, columns: &[ColumnId]) {
+        for edge in self.edges.iter_mut().filter(|e| e.start >= from) {
+            if let Kind::Value(candidates) = &mut edge.kind
+                && candidates.iter().any(|((id, _), _)| columns.contains(id))
+            {
+                candidates.retain(|((id, _), _)| columns.contains(id));
+            }
+        }
     }
 
     /// The edges that begin at a token.

@@ -4,6 +4,8 @@
 //! printed from. Knows no database: everything specific comes from the catalog. Never does I/O, never reads a clock,
 //! and never writes a word of the question into SQL except as a constant.
 //!
+//! A question of a conversation may be about the one before: `talk` then reads it as an edit of that one's sketch.
+//!
 //! In the order of a question's life: `tokens` cuts it, `lattice` looks every span up in the `lexicon` (and `dates`,
 //! `english`), `grammar` reads the lattice into `sketch`es, `bind` gives every word one meaning and joins them over the
 //! `graph` into a `query`, `rank` orders the readings, `print` and `reading` say the best one in SQL and in words.
@@ -23,6 +25,7 @@ mod rank;
 mod reading;
 mod roles;
 mod sketch;
+mod talk;
 mod text;
 mod tokens;
 mod used;
@@ -39,10 +42,9 @@ use jiff::civil::Date;
 use moka::sync::Cache;
 
 use crate::access::visible::Visible;
-use crate::names::Draft;
 use crate::schema::snapshot::Snapshot;
 
-use super::brief::{Brief, Drafted, SynthError};
+use super::brief::{Brief, Drafted, SynthError, Turn};
 
 use graph::Graph;
 use lexicon::Lexicon;
@@ -81,13 +83,25 @@ impl Engine {
         }
     }
 
-    /// Answers a question with SQL. `today` serves arithmetic that SQL cannot do later ("since March").
+    /// Answers a question with SQL. `today` serves arithmetic that SQL cannot do later ("since March"); `turns` are the
+    /// questions before it, oldest first, which it may go on about.
     ///
     /// # Errors
     /// [`SynthError::NotUnderstood`] names the words that nothing covers; [`SynthError::Ambiguous`] gives readings that
     /// are equally likely and differ in meaning.
-    pub fn draft(&self, question: &str, today: Date, provider: &Arc<str>) -> Drafted {
-        answer::answer(&self.domain, question, today, provider)
+    pub fn draft(
+        &self,
+        question: &str,
+        today: Date,
+        turns: &[Arc<Turn>],
+        provider: &Arc<str>,
+    ) -> Drafted {
+        let question = answer::Question {
+            text: question,
+            today,
+            turns,
+        };
+        answer::answer(&self.domain, question, provider)
     }
 }
 
@@ -121,10 +135,8 @@ impl Builtin {
                 ),
             });
         }
-        let draft: Draft =
-            self.engine(&brief.visible)
-                .draft(&brief.question, brief.today, &self.name)?;
-        Ok(draft)
+        let engine = self.engine(&brief.visible);
+        engine.draft(&brief.question, brief.today, &brief.turns, &self.name)
     }
 
     /// The engine of a snapshot. An engine holds its snapshot, so that the address cannot come to mean another one.

@@ -79,7 +79,10 @@ impl Printer<'_> {
     fn name_in_expr(&mut self, expr: &Expr) {
         match expr {
             Expr::Scalar(select) => self.name_sources(select),
-            Expr::Aggregate(_, inner) | Expr::Start(_, inner) | Expr::Lower(inner) => {
+            Expr::Aggregate(_, inner)
+            | Expr::Share(inner)
+            | Expr::Start(_, inner)
+            | Expr::Lower(inner) => {
                 self.name_in_expr(inner);
             }
             _ => {}
@@ -220,6 +223,12 @@ impl Printer<'_> {
                 }
             }
             Expr::Product(a, b) => format!("{} * {}", self.expr(a), self.expr(b)),
+            Expr::Share(inner) => {
+                let part = self.expr(inner);
+                format!(
+                    "round(CAST(100.0 * {part} / nullif(sum({part}) OVER (), 0) AS numeric), 2)"
+                )
+            }
             Expr::Start(TimeUnit::Hour, inner) => {
                 format!("date_trunc('hour', {})", self.expr(inner))
             }

@@ -84,6 +84,8 @@ pub(super) enum Expr {
     CountRows,
     Aggregate(Aggregate, Box<Self>),
     Product(Box<Self>, Box<Self>),
+    /// An aggregate of a group as a percentage of what all groups come to.
+    Share(Box<Self>),
     /// The start of the unit that a date lies in.
     Start(TimeUnit, Box<Self>),
     Text(String),

@@ -11,7 +11,7 @@ use super::{Builtin, Engine, fixture};
 
 fn ask(engine: &Engine, question: &str) -> Drafted {
     let today = jiff::civil::date(2026, 11, 21);
-    engine.draft(question, today, &Arc::from("builtin"))
+    engine.draft(question, today, &[], &Arc::from("builtin"))
 }
 
 fn said(answer: &Drafted) -> String {

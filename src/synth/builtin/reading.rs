@@ -86,6 +86,7 @@ impl Reader<'_> {
             Expr::Aggregate(aggregate, inner) => {
                 aggregated(*aggregate, &self.expr_in(inner, select))
             }
+            Expr::Share(inner) => share_words(&self.expr_in(inner, select)),
             Expr::CountRows => match select.sources.first().map(|s| &s.rows) {
                 Some(Rows::Relation(id)) => {
                     format!("number of {}", plain(&self.snapshot.relation(*id).name))
@@ -103,6 +104,7 @@ impl Reader<'_> {
             Expr::CountRows => "number of rows".to_owned(),
             Expr::Aggregate(aggregate, inner) => aggregated(*aggregate, &self.expr(inner)),
             Expr::Product(a, b) => format!("{} times {}", self.expr(a), self.expr(b)),
+            Expr::Share(inner) => share_words(&self.expr(inner)),
             Expr::Start(unit, inner) => format!("{} of {}", unit.name(), self.expr(inner)),
             Expr::Text(text) => format!("\"{text}\""),
             Expr::Number(digits) => digits.clone(),
@@ -244,7 +246,7 @@ impl Reader<'_> {
 }
 
 fn is_aggregate(expr: &Expr) -> bool {
-    matches!(expr, Expr::Aggregate(..) | Expr::CountRows)
+    matches!(expr, Expr::Aggregate(..) | Expr::CountRows | Expr::Share(_))
 }
 
 fn aggregated(aggregate: Aggregate, inner: &str) -> String {
@@ -257,6 +259,10 @@ fn aggregated(aggregate: Aggregate, inner: &str) -> String {
         Aggregate::Max => "highest",
     };
     format!("{words} {inner}")
+}
+
+fn share_words(measure: &str) -> String {
+    format!("{measure} as a percentage of the whole")
 }
 
 fn plain(name: &str) -> String {

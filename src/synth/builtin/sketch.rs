@@ -2,6 +2,8 @@
 //!
 //! It speaks of edges of the lattice, each of which still has several candidate meanings.
 
+use crate::schema::snapshot::ColumnId;
+
 use super::english::{Adjective, Affix, Business};
 use super::query::{Aggregate, Comparison, Limit, TimeUnit};
 
@@ -31,8 +33,40 @@ pub(super) struct Sketch {
     pub(super) hints: Vec<EdgeId>,
     /// Tokens that nothing covers.
     pub(super) unknown: Vec<usize>,
+    /// The measure is shown as a percentage of the whole.
+    pub(super) share: bool,
+    /// Where it goes on about an earlier question.
+    pub(super) follow: Follow,
     /// What the words so far have announced, and the next must deliver.
     pub(super) open: Open,
+}
+
+/// The part of a sketch that a later question of a conversation has added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Follow {
+    /// The number of the turn; 0 of a question that stands by itself.
+    pub(super) turn: usize,
+    /// The token that it begins with.
+    pub(super) begins: usize,
+    /// How many of the things shown are of earlier turns.
+    pub(super) kept: usize,
+    pub(super) manner: Manner,
+}
+
+/// How a turn goes on about the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// It says no more than what is new.
+    #[default]
+    Plain,
+    /// "and"
+    And,
+    /// "also", "too": besides what was said.
+    Also,
+    /// "only"
+    Only,
+    /// "instead": in the place of what was said.
+    Instead,
 }
 
 /// The announcements of a sketch on its way.
@@ -92,7 +126,7 @@ pub(super) enum Link {
     Count(Comparison, Operand),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Show {
     /// Rows, by what names them.
     Noun {
@@ -123,10 +157,15 @@ pub(super) struct Measure {
 pub(super) enum Over {
     Noun(EdgeId),
     Attribute(Attribute),
-    Business { kind: Business, of: Option<EdgeId> },
+    /// The rows that have this column.
+    RowsOf(Attribute),
+    Business {
+        kind: Business,
+        of: Option<EdgeId>,
+    },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Group {
     Noun(EdgeId),
     Attribute(Attribute),
@@ -134,13 +173,13 @@ pub(super) enum Group {
     Time(TimeUnit),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Order {
     pub(super) by: OrderBy,
     pub(super) descending: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum OrderBy {
     /// "top 5 customers": by what comes later.
     Later,
@@ -158,6 +197,11 @@ pub(super) struct Condition {
     pub(super) near: Option<EdgeId>,
     /// The `Test::Has` that it narrows.
     pub(super) inside: Option<usize>,
+    /// The turn that it was said in, and how.
+    pub(super) turn: usize,
+    pub(super) manner: Manner,
+    /// The column that a date was taken for in an earlier turn, where none was named.
+    pub(super) dated: Option<ColumnId>,
 }
 
 #[derive(Clone, Debug)]
@@ -181,6 +225,19 @@ pub(super) enum Test {
     Related(EdgeId, EdgeId, Operand, bool),
     /// There are such rows, or so many of them.
     Has(EdgeId, Option<(Comparison, Operand)>),
+    /// Takes back what earlier turns said.
+    Free(Freed),
+}
+
+/// What is not to narrow the rows any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freed {
+    /// Every condition on a column.
+    All,
+    /// Every condition on a date.
+    Time,
+    /// Conditions on what these tokens, first and end, speak of: a column, rows, a value.
+    Said(usize, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -238,6 +295,9 @@ impl Sketch {
             negated,
             near: self.open.noun.map(|n| n.0),
             inside: self.open.inside,
+            turn: self.follow.turn,
+            manner: self.follow.manner,
+            dated: None,
         });
         self.open.last = Last::Condition;
         self.open.topic = None;

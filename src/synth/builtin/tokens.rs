@@ -20,6 +20,13 @@ pub(super) struct Token {
     pub(super) capital: bool,
 }
 
+impl Token {
+    /// A mark between two questions of a conversation.
+    pub(super) fn mark() -> Self {
+        token(",".to_owned(), TokenKind::Comma, false)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TokenKind {
     Word,

@@ -66,9 +66,10 @@ impl Used {
             Expr::Column(_, id) => {
                 self.columns.insert(*id);
             }
-            Expr::Aggregate(_, inner) | Expr::Start(_, inner) | Expr::Lower(inner) => {
-                self.expr(inner)
-            }
+            Expr::Aggregate(_, inner)
+            | Expr::Share(inner)
+            | Expr::Start(_, inner)
+            | Expr::Lower(inner) => self.expr(inner),
             Expr::Product(a, b) => {
                 self.expr(a);
                 self.expr(b);

@@ -12,6 +12,7 @@ mod rights;
 mod session;
 mod settings;
 mod spellings;
+mod talk;
 mod transactions;
 
 use crate::support::frames::Frame;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::schema::snapshot::{ColumnId, RelationId, RelationKind};
 use crate::synth::builtin::lattice::{Kind, Rows, Scored};
+use crate::synth::builtin::lexicon::Meaning;
 use crate::synth::builtin::roles;
 use crate::synth::builtin::sketch::{Attribute, EdgeId};
 
@@ -40,6 +41,7 @@ impl Binder<'_> {
             };
             Some(fit + foreign + binder.nearness(id.relation, owner))
         })?;
+        self.picks.push((attribute.edge, Meaning::Column(*chosen)));
         Some(self.at_place(*chosen, owner))
     }
 
@@ -106,6 +108,8 @@ impl Binder<'_> {
             .cloned()?;
         // "the manager of Ann" is not called Ann: the name is that of the row which has the manager.
         let owner = owner.filter(|o| o.role.is_none() || !apart);
+        self.picks
+            .push((edge, Meaning::Value(id, Arc::clone(&value))));
         Some((self.at_place(id, owner), value))
     }
 
@@ -137,6 +141,7 @@ impl Binder<'_> {
         let (id, wanted) = *self.choose(edge, candidates, |binder, (id, _)| {
             Some(binder.nearness(id.relation, owner))
         })?;
+        self.picks.push((edge, Meaning::Flag(id, wanted)));
         Some((self.at_place(id, owner), wanted))
     }
 

@@ -6,12 +6,14 @@ use crate::schema::snapshot::{ColumnId, TypeClass};
 use crate::synth::builtin::dates::Span;
 use crate::synth::builtin::english::{Adjective, Affix};
 use crate::synth::builtin::lattice::Kind;
+use crate::synth::builtin::lexicon::Meaning;
 use crate::synth::builtin::query::{Aggregate, Comparison};
 use crate::synth::builtin::roles;
-use crate::synth::builtin::sketch::{Condition, EdgeId, Left, Operand, Test};
+use crate::synth::builtin::sketch::{Condition, EdgeId, Left, Manner, Operand, Test};
 use crate::synth::builtin::text;
 
 use super::measure::BoundMeasure;
+use super::supersede;
 use super::{Binder, BoundColumn, Place};
 
 /// A condition whose words have one meaning each.
@@ -23,6 +25,9 @@ pub(super) struct BoundCondition {
     /// Its number among the sketch's conditions.
     pub(super) number: usize,
     pub(super) inside: Option<usize>,
+    /// The turn that it was said in, and how.
+    pub(super) turn: usize,
+    pub(super) manner: Manner,
 }
 
 #[derive(Clone, Debug)]
@@ -55,9 +60,31 @@ impl Binder<'_> {
         let sketch = self.sketch;
         let mut bound: Vec<BoundCondition> = Vec::new();
         for (number, condition) in sketch.conditions.iter().enumerate() {
+            if let Test::Free(freed) = condition.test {
+                self.free(&mut bound, freed, condition.turn)?;
+                continue;
+            }
             let (place, test) = self.condition(condition, main, has_measure)?;
+            if let (Test::During(None, _), BoundTest::All(parts)) = (&condition.test, &test)
+                && let [Part::During(id, _)] = &parts[..]
+            {
+                self.dates.push((number, *id));
+            }
+            let new = BoundCondition {
+                place,
+                test,
+                negated: condition.negated,
+                number,
+                inside: condition.inside,
+                turn: condition.turn,
+                manner: condition.manner,
+            };
+            if self.supersede(&mut bound, &new)? == supersede::Left::Done {
+                continue;
+            }
+            let BoundCondition { test, .. } = &new;
             // "Germany and France" of one column can only mean either.
-            if let BoundTest::All(parts) = &test
+            if let BoundTest::All(parts) = test
                 && let [Part::Values(column, more)] = &parts[..]
                 && !condition.negated
                 && let Some(values) = bound
@@ -76,18 +103,12 @@ impl Binder<'_> {
                 _ => None,
             };
             let twice = |b: &BoundCondition| {
-                b.negated != condition.negated && column(&b.test) == column(&test)
+                b.negated != condition.negated && column(&b.test) == column(test)
             };
-            if column(&test).is_some() && bound.iter().any(twice) {
+            if column(test).is_some() && bound.iter().any(twice) {
                 return None;
             }
-            bound.push(BoundCondition {
-                place,
-                test,
-                negated: condition.negated,
-                number,
-                inside: condition.inside,
-            });
+            bound.push(new);
         }
         self.bound_count = bound.len();
         Some(bound)
@@ -117,7 +138,9 @@ impl Binder<'_> {
                         return None;
                     };
                     let same = candidates.iter().find(|((id, _), _)| *id == column.id)?;
+                    let pick = Meaning::Value(column.id, Arc::clone(&same.0.1));
                     values.push(Arc::clone(&same.0.1));
+                    self.picks.push((*edge, pick));
                 }
                 one(column, Part::Values(column.id, values))
             }
@@ -142,10 +165,18 @@ impl Binder<'_> {
                 let Kind::Date(span) = &self.lattice.edges[*edge].kind else {
                     return None;
                 };
-                if attribute.is_none() && self.dates_a_value(*edge) {
+                if attribute.is_none() && condition.dated.is_none() && self.dates_a_value(*edge) {
                     return None;
                 }
+                let dated = condition.dated.map(|id| BoundColumn {
+                    id,
+                    place: Place {
+                        relation: id.relation,
+                        role: None,
+                    },
+                });
                 let column = match (attribute, inner) {
+                    (None, _) if dated.is_some() => dated?,
                     (Some(attribute), _) => self.column(*attribute, near, |b, id| {
                         roles::is_time(b.snapshot, id).then_some(0.0)
                     })?,
@@ -211,6 +242,8 @@ impl Binder<'_> {
             Test::Related(noun, constant, operand, place) => {
                 self.related(self.nouns[noun], *constant, operand, *place)
             }
+            // Dealt with where all conditions are.
+            Test::Free(_) => None,
             Test::Has(edge, None) => Some((self.nouns[edge], BoundTest::Rows)),
             Test::Has(edge, Some((comparison, operand))) => {
                 let place = self.nouns[edge];
@@ -369,9 +402,7 @@ impl Binder<'_> {
                 .get(word)
                 .iter()
                 .filter_map(|e| match e.meaning {
-                    super::super::lexicon::Meaning::Column(id)
-                        if id.relation == place.relation && e.quality >= 0.5 =>
-                    {
+                    Meaning::Column(id) if id.relation == place.relation && e.quality >= 0.5 => {
                         Some((id, e.quality))
                     }
                     _ => None,

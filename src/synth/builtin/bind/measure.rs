@@ -117,6 +117,10 @@ impl Binder<'_> {
                     heading,
                 }
             }
+            Over::RowsOf(attribute) => {
+                let column = self.column(attribute, None, |_, _| Some(0.0))?;
+                BoundMeasure::count(column.id.relation)
+            }
             Over::Business { kind, of } => {
                 // "average orders per customer" may be the average of how many there are.
                 let may_count = kind == Business::Amount && measure.word == "average";

@@ -10,6 +10,7 @@ mod place;
 mod related;
 mod scope;
 mod shape;
+mod supersede;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,6 +18,7 @@ use crate::schema::snapshot::{ColumnId, RelationId, Snapshot};
 
 use super::Domain;
 use super::lattice::{Kind, Lattice, Rows};
+use super::lexicon::Meaning;
 use super::query::{Select, SourceId};
 use super::rank::Weights;
 use super::sketch::{EdgeId, Sketch};
@@ -32,6 +34,10 @@ const SECOND_CHOICES_MAX: usize = 4;
 pub(super) struct Bound {
     pub(super) select: Select,
     pub(super) score: f32,
+    /// What nouns, columns, values and flags were taken for.
+    pub(super) picks: Vec<(EdgeId, Meaning)>,
+    /// The columns of dates that named none, by the numbers of their conditions.
+    pub(super) dates: Vec<(usize, ColumnId)>,
 }
 
 /// Rows in the key graph: a relation, reached through a certain key when it plays a role.
@@ -152,6 +158,9 @@ struct Binder<'a> {
     applied: HashSet<usize>,
     /// How many conditions there are.
     bound_count: usize,
+    /// What words were taken for.
+    picks: Vec<(EdgeId, Meaning)>,
+    dates: Vec<(usize, ColumnId)>,
 }
 
 impl<'a> Binder<'a> {
@@ -187,6 +196,8 @@ impl<'a> Binder<'a> {
             late: None,
             applied: HashSet::new(),
             bound_count: 0,
+            picks: Vec::new(),
+            dates: Vec::new(),
         }
     }
 
@@ -197,7 +208,21 @@ impl<'a> Binder<'a> {
             return None;
         }
         let score = self.score + self.unused_hints(&select);
-        Some(Bound { select, score })
+        let mut picks = std::mem::take(&mut self.picks);
+        for (&edge, place) in &self.nouns {
+            if let Kind::Noun(_) = self.lattice.edges[edge].kind {
+                let rows = place
+                    .role
+                    .map_or(Meaning::Relation(place.relation), Meaning::Role);
+                picks.push((edge, rows));
+            }
+        }
+        Some(Bound {
+            select,
+            score,
+            picks,
+            dates: std::mem::take(&mut self.dates),
+        })
     }
 
     fn new_source(&mut self) -> SourceId {

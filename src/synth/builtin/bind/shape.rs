@@ -197,6 +197,9 @@ impl Binder<'_> {
     }
 
     fn list(&mut self, shown: &[Shown], order: Option<Ordered>) -> Option<Select> {
+        if self.sketch.share {
+            return None;
+        }
         let places: Vec<Place> = shown.iter().filter_map(Shown::place).collect();
         let root = self.list_root(&places)?;
         let main = *places.first()?;
@@ -315,6 +318,15 @@ impl Binder<'_> {
         if bound.iter().any(|b| b.0.relation != root) {
             return None;
         }
+        // Only parts that add up to a whole are percentages of one.
+        let adds_up = |m: &BoundMeasure| {
+            m.formula.is_some() && m.aggregate == Aggregate::Sum
+                || m.formula.is_none() && !multiplied
+        };
+        let divides = bound.len() == 1 && adds_up(&bound[0].0) && !groups.is_empty();
+        if self.sketch.share && !divides {
+            return None;
+        }
         let mut select = scope.select;
         select.items = items;
         select.groups = groups;
@@ -323,6 +335,9 @@ impl Binder<'_> {
             && bound
                 .iter()
                 .any(|b| b.0.formula.is_some() && b.0.minds_repeats());
+        if repeats && self.sketch.share {
+            return None;
+        }
         if repeats {
             self.score += self.weights.fan_out * 2.0;
             select = self.without_repeats(select, &bound, source, &primary_key, descending)?;
@@ -332,10 +347,11 @@ impl Binder<'_> {
                 if *orders {
                     select.order.push((expr.clone(), descending));
                 }
-                select.items.push(Item {
-                    expr,
-                    name: measure.heading.clone(),
-                });
+                let (expr, name) = match self.sketch.share {
+                    true => (Expr::Share(Box::new(expr)), "percentage".to_owned()),
+                    false => (expr, measure.heading.clone()),
+                };
+                select.items.push(Item { expr, name });
             }
         }
         select.limit = self.sketch.limit.clone();
@@ -544,7 +560,7 @@ impl Shown {
 }
 
 fn is_aggregate(expr: &Expr) -> bool {
-    matches!(expr, Expr::Aggregate(..) | Expr::CountRows)
+    matches!(expr, Expr::Aggregate(..) | Expr::CountRows | Expr::Share(_))
 }
 
 fn dedup(exprs: &mut Vec<Expr>) {

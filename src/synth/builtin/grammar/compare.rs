@@ -58,7 +58,11 @@ impl Grammar<'_> {
             all.push(next);
         }
         // "orders over 500": by what they came to.
-        let after_noun = sketch.open.noun.is_some_and(|n| n.1 == edge.start);
+        let begins = sketch.follow.turn > 0 && sketch.follow.begins == edge.start;
+        let after_noun = sketch
+            .open
+            .noun
+            .is_some_and(|n| n.1 == edge.start || begins);
         if after_noun && matches!(operand, Operand::Number(_) | Operand::Param(_)) {
             let mut next = base.clone();
             next.at = self.skip_unit(next.at);
@@ -72,7 +76,7 @@ impl Grammar<'_> {
         }
         // "with revenue over 1000": the measure was read as something to show.
         if let Some(Show::Measure(measure)) = base.shows.last().cloned()
-            && base.shows.len() > 1
+            && base.shows.len() > sketch.follow.kept.max(1)
         {
             base.shows.pop();
             base.at = self.skip_unit(base.at);

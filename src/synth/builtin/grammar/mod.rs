@@ -30,11 +30,17 @@ type Next = Vec<Sketch>;
 
 /// Reads a question; the best readings first. Empty only when the question is.
 pub(super) fn sketches(lattice: &Lattice, weights: &Weights) -> Vec<Sketch> {
+    continued(lattice, weights, Sketch::default())
+}
+
+/// Reads what stands behind a sketch; the best readings of both together first.
+pub(super) fn continued(lattice: &Lattice, weights: &Weights, start: Sketch) -> Vec<Sketch> {
     let grammar = Grammar { lattice, weights };
     let count = lattice.tokens.len();
     let mut beams: Vec<Vec<Sketch>> = vec![Vec::new(); count + 1];
-    beams[0].push(Sketch::default());
-    for at in 0..count {
+    let from = start.at;
+    beams[from].push(start);
+    for at in from..count {
         let mut beam = std::mem::take(&mut beams[at]);
         prune(&mut beam, BEAM_MAX);
         for sketch in &beam {

@@ -111,7 +111,8 @@ impl Grammar<'_> {
         if sketch.open.aggregate.is_some() {
             return all;
         }
-        if base.shows.is_empty() || (and && base.shows_noun()) || their {
+        let one_more = and && base.shows_noun() && sketch.follow.turn == 0;
+        if base.shows.is_empty() || one_more || their {
             let mut next = base.clone();
             next.shows.push(Show::Noun {
                 edge: id,
@@ -132,6 +133,13 @@ impl Grammar<'_> {
             next.open.last = Last::Group;
             all.push(next);
         }
+        if base.asks() && !their && sketch.follow.turn > 0 && !self.is_tied(sketch, edge) {
+            // Said again, it is what the conversation is about; anything else would be a subject of its own.
+            if self.is_said_again(sketch, edge) {
+                all.push(base);
+            }
+            return all;
+        }
         if base.asks() && !their {
             // "names of customers", "orders of customers": mentioned, and therefore there.
             let shown = base
@@ -145,6 +153,9 @@ impl Grammar<'_> {
                     negated: false,
                     near: sketch.open.noun.map(|n| n.0),
                     inside: sketch.open.inside,
+                    turn: sketch.follow.turn,
+                    manner: sketch.follow.manner,
+                    dated: None,
                 });
                 // "who ordered last month": what follows is about the ordering.
                 let mut within = next.clone();
@@ -169,6 +180,41 @@ impl Grammar<'_> {
             all.push(next);
         }
         all
+    }
+
+    /// Whether a preposition of the same turn ties rows to what the conversation is about: "*from* suppliers in Japan",
+    /// "*of* premium members".
+    fn is_tied(&self, sketch: &Sketch, edge: &Edge) -> bool {
+        let narrows = |&at: &usize| {
+            let article = matches!(
+                self.lattice.tokens[at].folded.as_str(),
+                "the" | "all" | "any" | "our"
+            );
+            let said = |(_, e): (usize, &Edge)| matches!(e.kind, Kind::Value(_) | Kind::Flag(_));
+            article || self.lattice.from(at).any(said)
+        };
+        (sketch.follow.begins..edge.start)
+            .rev()
+            .find(|at| !narrows(at))
+            .is_some_and(|at| {
+                let word = self.lattice.tokens[at].folded.as_str();
+                matches!(word, "from" | "of" | "for" | "in" | "at")
+            })
+    }
+
+    /// Whether an earlier turn named the same rows.
+    fn is_said_again(&self, sketch: &Sketch, edge: &Edge) -> bool {
+        let rows = |kind: &Kind| match kind {
+            Kind::Noun(candidates) => candidates.iter().map(|c| c.0).collect(),
+            _ => Vec::new(),
+        };
+        let these = rows(&edge.kind);
+        let mut earlier = sketch
+            .nouns
+            .iter()
+            .map(|&id| &self.lattice.edges[id])
+            .filter(|e| e.start < sketch.follow.begins);
+        earlier.any(|e| rows(&e.kind).iter().any(|r| these.contains(r)))
     }
 
     /// Whether a noun was read off a verb: "ordered".
@@ -203,6 +249,9 @@ impl Grammar<'_> {
             negated,
             near: before.open.noun.map(|n| n.0),
             inside: None,
+            turn: before.follow.turn,
+            manner: before.follow.manner,
+            dated: None,
         });
         // What follows narrows the inner rows, or goes on about the outer ones.
         let mut outer = next.clone();
@@ -349,6 +398,10 @@ impl Grammar<'_> {
         kind: Business,
     ) -> Next {
         if sketch.open.topic.is_some() || sketch.open.negated {
+            return Vec::new();
+        }
+        // "in Sales" says where, whatever else sales may be.
+        if sketch.follow.turn > 0 && self.is_tied(sketch, edge) {
             return Vec::new();
         }
         // "never sold" is no sum of what was: only rows can be missing.

@@ -155,7 +155,7 @@ impl Grammar<'_> {
             .order
             .as_ref()
             .is_some_and(|o| matches!(o.by, OrderBy::Later))
-            && sketch.shows.is_empty();
+            && sketch.shows.len() <= sketch.follow.kept;
         let leads = self.lattice.from(edge.end).any(|(_, e)| {
             matches!(
                 e.kind,
@@ -187,6 +187,7 @@ impl Grammar<'_> {
             .iter()
             .all(|t| is_verb_to_be(&t.folded))
             || self.named(end, edge.start)
+            || (sketch.follow.turn > 0 && sketch.follow.begins == edge.start && !is_number)
         {
             // "customer $1", "product 'Oak Chair'", "customer Emma Smith".
             next.score -= if is_number { 0.3 } else { 0.0 };
