@@ -45,12 +45,10 @@ pub async fn demo(port: u16, http_port: u16) -> Result<(), Failure> {
     let server = start_postgres().await?;
     load_shop(&server).await?;
 
-    let pins = tempfile::tempdir()
-        .map_err(|error| Failure::new(format!("cannot make a temporary directory: {error}")))?;
     let mut settings = settings(&server, port, http_port)?;
-    // What is pinned in a demo goes with it.
+    // What is pinned in a demo goes with it, however it ends.
     settings.state = StateSettings {
-        path: Some(pins.path().join("state.db")),
+        path: Some(server.socket_dir().join("state.db")),
         ..StateSettings::default()
     };
     log::start(&settings.log).map_err(|error| Failure::new(format!("log.level: {error}")))?;
@@ -60,7 +58,6 @@ pub async fn demo(port: u16, http_port: u16) -> Result<(), Failure> {
     };
     console::say("removing the throwaway server");
     drop(server);
-    drop(pins);
     outcome
 }
 

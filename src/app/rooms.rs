@@ -47,7 +47,7 @@ pub fn asking(
         Memo::new(&settings.cache),
         metrics.clone(),
     )
-    .keeping(Arc::new(state::open(settings)));
+    .keeping(Arc::new(state::open(settings).measured(metrics.clone())));
     Ok((pipeline, directory))
 }
 

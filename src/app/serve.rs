@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::app::failure::Failure;
 use crate::app::rooms;
+use crate::app::state;
 use crate::config::Settings;
 use crate::http;
 use crate::http::serve::{Health, UpstreamHealth};
@@ -94,6 +95,7 @@ pub async fn run(settings: Settings, ended: impl Future<Output = ()>) -> Result<
         health.clone(),
     ));
     tracing::info!(addresses = ?listener.addresses(), "listening");
+    tokio::spawn(look_at_state(settings.clone()));
 
     tokio::select! {
         () = listener.run(door, &settings.listen) => {}
@@ -168,6 +170,13 @@ async fn look_after_upstreams(
             }
         }
         tokio::time::sleep(HEALTH_INTERVAL).await;
+    }
+}
+
+/// Says in the log when pins cannot be read, before an ask finds out. Nothing else waits for it.
+async fn look_at_state(settings: Settings) {
+    if let Err(reason) = state::check(&settings).await {
+        tracing::warn!(reason, "state store cannot be read");
     }
 }
 

@@ -181,6 +181,9 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
     /// What an asker is told of a record that cannot be proved. Who has not made it learns nothing of its SQL: it may
     /// name what only others may see.
     async fn broken(&self, kept: &Kept, caller: &Caller, refusal: Refusal) -> Refusal {
+        if !speaks_of_the_query(&refusal) {
+            return refusal;
+        }
         let is_own = kept.by == caller.role;
         let tells = is_own || self.views.is_superuser(caller).await.unwrap_or(false);
         let Refusal {
@@ -188,7 +191,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             message,
             detail,
             hint,
-            ..
+            internal,
         } = refusal;
         let (message, detail) = if tells || sqlstate != SqlState::GUARD {
             (message, detail.filter(|_| tells))
@@ -209,6 +212,8 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         }
         Refusal {
             detail,
+            // The rights of its maker may be less by now.
+            internal: internal.filter(|_| tells && !HIDING.contains(&sqlstate)),
             ..Refusal::new(sqlstate, told).with_hint(way_out)
         }
     }
@@ -258,6 +263,20 @@ impl Kept {
     }
 }
 
+/// What a refusal has when it may be about something that its caller may not see: by the guard, because it knows nothing
+/// of such things; by the server, because it says so.
+pub(super) const HIDING: [SqlState; 2] = [SqlState::GUARD, SqlState::INSUFFICIENT_PRIVILEGE];
+
+/// Whether a refusal is about the query, so that it would come again; a server that is out of connections or memory, or
+/// shuts down, says nothing of it.
+///
+/// # Source
+/// PostgreSQL manual, "PostgreSQL Error Codes": the classes 08, 40, 53, 55, 57, 58 and XX.
+fn speaks_of_the_query(refusal: &Refusal) -> bool {
+    let class = &refusal.sqlstate.as_str()[..2];
+    !["08", "40", "53", "55", "57", "58", "XX"].contains(&class)
+}
+
 /// The database that a caller's records are kept under.
 pub(super) fn place(caller: &Caller) -> Place {
     Place {
@@ -282,4 +301,27 @@ fn unreadable(why: &Failure) -> Refusal {
     )
     .with_detail(format!("The state store failed: {why}."))
     .with_hint("The operator finds more with pgask check; store = \"none\" under [state] does without pins.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_in_need_breaks_no_pin() {
+        let speaks = |sqlstate| {
+            let sqlstate = SqlState::parse(sqlstate).unwrap();
+            speaks_of_the_query(&Refusal::new(sqlstate, "x"))
+        };
+        for sqlstate in [
+            "42703", "42P01", "42501", "42883", "0A000", "22012", "NL004",
+        ] {
+            assert!(speaks(sqlstate), "{sqlstate}");
+        }
+        for sqlstate in [
+            "53200", "53300", "57P01", "57014", "58030", "40001", "55P03", "XX000",
+        ] {
+            assert!(!speaks(sqlstate), "{sqlstate}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::answer::Answer;
 use super::failure;
 use super::fingerprint;
-use super::kept::{Kept, Standing, place, question_of};
+use super::kept::{HIDING, Kept, Standing, place, question_of};
 use super::pin_name;
 use super::pipeline::{
     Asked, Drafts, Pipeline, Probe, ProbeOutcome, Resolved, Views, taking_parameters,
@@ -218,10 +218,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             Standing::Drifted => ("drifted", true),
             // The guard or the server has met something that the caller may not see, or that is gone: which of the two
             // cannot be told.
-            Standing::Broken(refusal) => {
-                let hidden = [SqlState::GUARD, SqlState::INSUFFICIENT_PRIVILEGE];
-                ("broken", is_own && !hidden.contains(&refusal.sqlstate))
-            }
+            Standing::Broken(refusal) => ("broken", is_own && !HIDING.contains(&refusal.sqlstate)),
         };
         let shows_sql = shows_sql || sees_all;
         let text = |shown: bool, text: &str| Cell::optional(shown.then(|| text.to_owned()));

@@ -54,6 +54,8 @@ pub struct Metrics {
     pub memo_hits: IntCounter,
     /// Asks whose SQL was pinned or corrected.
     pub kept_answers: IntCounter,
+    /// Looks at the state store that failed.
+    pub state_failures: IntCounter,
     /// How long a provider took for one Draft, by the provider's kind.
     pub provider_duration: LabelledDuration,
     /// Drafts that a provider failed to deliver, by the provider's kind.
@@ -191,6 +193,10 @@ impl Metrics {
             kept_answers: new.counter(
                 "pgask_ask_kept_total",
                 "Asks whose SQL was pinned or corrected.",
+            ),
+            state_failures: new.counter(
+                "pgask_state_failures_total",
+                "Reads and writes of the state store that failed.",
             ),
             provider_duration: new.durations(
                 "pgask_provider_duration_seconds",

@@ -162,7 +162,10 @@ async fn read_place(
 ) -> Result<Option<(Revision, Records)>, Fault> {
     let transaction = reading(client).await?;
     let Some(revision) = revision(&transaction).await? else {
-        return Ok(Some((Revision::Nothing, Records::default())));
+        return match known {
+            Some(Revision::Of(_)) => Err(Fault::Other(Failure::new("its tables are gone"))),
+            _ => Ok(Some((Revision::Nothing, Records::default()))),
+        };
     };
     if known.as_ref() == Some(&revision) {
         return Ok(None);

@@ -29,7 +29,14 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Clone, Debug)]
 pub(super) struct Sqlite {
     path: Arc<Path>,
-    open: Arc<Mutex<Option<Open>>>,
+    files: Arc<Mutex<Opened>>,
+}
+
+/// The file if it is open, and whether it ever was: one that was there and is gone is not one without records.
+#[derive(Debug, Default)]
+struct Opened {
+    open: Option<Open>,
+    seen: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +62,7 @@ impl Sqlite {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path: path.into(),
-            open: Arc::default(),
+            files: Arc::default(),
         }
     }
 
@@ -125,13 +132,13 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&mut Files<'_>) -> Result<T, Fault>,
     ) -> Result<T, Failure> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let worked = work(&mut Files {
             path: &self.path,
-            open: &mut open,
+            opened: &mut files,
         });
         worked.map_err(|fault| {
-            *open = None;
+            files.open = None;
             fault.failure()
         })
     }
@@ -140,7 +147,7 @@ impl Sqlite {
 /// The file's path, and the file if it is open.
 struct Files<'a> {
     path: &'a Path,
-    open: &'a mut Option<Open>,
+    opened: &'a mut Opened,
 }
 
 impl Files<'_> {
@@ -165,30 +172,36 @@ impl Files<'_> {
         Ok(Some((revision, records)))
     }
 
-    /// The file, opened; `None` when there is none.
+    /// The file, opened; `None` when there is none yet.
     fn existing(&mut self) -> Result<Option<&mut Open>, Fault> {
         let file = match fs::metadata(self.path) {
             Ok(file) => (file.dev(), file.ino()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                *self.open = None;
-                return Ok(None);
+                self.opened.open = None;
+                return if self.opened.seen {
+                    Err(Fault::Other(Failure::new("its file is gone")))
+                } else {
+                    Ok(None)
+                };
             }
             Err(error) => return Err(unreachable_file(&error)),
         };
-        if self.open.as_ref().is_some_and(|open| open.file != file) {
-            *self.open = None;
+        let open = &mut self.opened.open;
+        if open.as_ref().is_some_and(|open| open.file != file) {
+            *open = None;
         }
-        if self.open.is_none() {
+        if open.is_none() {
             let connection = Connection::open(self.path)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
-            *self.open = Some(Open { connection, file });
+            *open = Some(Open { connection, file });
+            self.opened.seen = true;
         }
-        Ok(self.open.as_mut())
+        Ok(self.opened.open.as_mut())
     }
 
     /// A transaction that may write, over tables that are there.
     fn writable(&mut self) -> Result<Transaction<'_>, Fault> {
-        if !self.path.exists() {
+        if !self.opened.seen && !self.path.exists() {
             self.create()?;
         }
         let open = self

@@ -16,6 +16,7 @@ use super::postgres::Postgres;
 use super::record::{Feedback, Pin, Place, Records};
 use super::settings::{Scope, Settings, StoreKind};
 use super::sqlite::Sqlite;
+use crate::observe::metrics::Metrics;
 
 /// How old what is known of a store may be.
 pub const AGE_MAX: Duration = Duration::from_secs(1);
@@ -37,6 +38,7 @@ pub struct Store {
     /// Whose turn it is to look: one look serves all who wait.
     turn: tokio::sync::Mutex<()>,
     failed: Mutex<Option<(Instant, Failure)>>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,15 @@ impl Store {
             places: Cache::new(PLACES_MAX),
             turn: tokio::sync::Mutex::default(),
             failed: Mutex::default(),
+            metrics: Arc::default(),
         }
+    }
+
+    /// The same store, which counts its failures.
+    #[must_use]
+    pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Whether anything is kept at all; if not, why.
@@ -222,6 +232,9 @@ impl Store {
             Backend::Postgres(postgres) => postgres.change(change).await,
             Backend::None(reason) => Err(Failure::new(*reason)),
         };
+        if changed.is_err() {
+            self.metrics.state_failures.inc();
+        }
         // Also after a failure: whether it was made before it failed is for the store to say.
         if let Some(known) = self.places.get(&place) {
             let stale = Known {
@@ -259,6 +272,9 @@ impl Store {
     /// Says in the log when the store goes and when it comes back.
     fn note<T>(&self, looked: Result<T, Failure>) -> Result<T, Failure> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_err() {
+            self.metrics.state_failures.inc();
+        }
         match (&looked, failed.is_some()) {
             (Ok(_), true) => tracing::info!("state store can be read again"),
             (Err(failure), false) => {

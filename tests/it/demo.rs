@@ -71,6 +71,13 @@ async fn the_shop_opens_and_ctrl_c_removes_it() {
         .await
         .unwrap();
     assert_eq!(reviews.as_deref(), Some("t"));
+    let pin = "ask pin crowd: how many customers";
+    assert_eq!(shop.value(pin).await.unwrap().as_deref(), Some("crowd"));
+    let status = shop
+        .value("select status from (/* ask: pins */) p")
+        .await
+        .unwrap();
+    assert_eq!(status.as_deref(), Some("valid"));
     drop(shop);
 
     let id = demo.0.id().to_string();

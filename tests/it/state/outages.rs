@@ -170,3 +170,42 @@ async fn the_file_is_its_owners_alone() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_goes_takes_no_pin_with_it() {
+    let scene = Scene::new().await;
+    let proxy = scene.proxy("");
+    let mut known = client(&proxy);
+    known.rows(&format!("ask pin people: {QUESTION}"));
+    scene.answers("SELECT 0");
+    let away = scene.folder.path().join("away.db");
+    fs::rename(scene.file(), &away).unwrap();
+    let (sqlstate, message) = refused(&mut known, "ask pin other: another question");
+    assert_eq!(sqlstate, "58030", "{message}");
+    assert!(message.contains("its file is gone"), "{message}");
+    assert!(!scene.file().exists(), "no other file was put in its place");
+    assert_eq!(known.value(&format!("ask {QUESTION}")), "30");
+    check_plain(&mut known);
+    assert!(proxy.metric("pgask_state_failures_total") >= 1.0);
+    fs::rename(&away, scene.file()).unwrap();
+    super::eventually(|| {
+        let answer = known.query("ask pin other: another question");
+        (!crate::support::raw::rows(&answer).is_empty()).then_some(())
+    });
+    assert_eq!(known.value(&format!("ask {QUESTION}")), "30");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_logged_at_the_start() {
+    let scene = Scene::new().await;
+    fs::write(
+        scene.file(),
+        "no database, but long enough to be one".repeat(50),
+    )
+    .unwrap();
+    let proxy = scene.proxy("");
+    super::eventually(|| {
+        let logs = proxy.logs();
+        logs.contains("state store cannot be read").then_some(())
+    });
+}

@@ -185,6 +185,18 @@ fn verbs_and_empty_questions() {
         ("ask: help", "help()"),
         ("ask alternatives;", "alternatives()"),
         ("ask Alternatives", "alternatives()"),
+        ("ask pin top: rooms LIMIT 5;", "pin(top: rooms) +LIMIT 5"),
+        ("ask pins", "pins()"),
+        ("/* ask: unpin top */;", "unpin(top)"),
+        ("-- ask: good", "good()"),
+        (
+            "ask correct: select 'a;b', \"c;d\" from rooms -- e;f\n limit 5 ; ",
+            "correct(select 'a;b', \"c;d\" from rooms -- e;f\n limit 5)",
+        ),
+        (
+            "-- ask: correct: select 1 LIMIT 5",
+            "correct(select 1 LIMIT 5)",
+        ),
         ("ask sql how many rooms;", "sql(how many rooms)"),
         ("ask sql: how many rooms;", "sql(how many rooms)"),
         ("ask: SQL how many rooms", "sql(how many rooms)"),
