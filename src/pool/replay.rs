@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::connection::ServerConnection;
 use super::set_values::{InForce, SetValues, is_same};
+use super::statement::Change;
 use crate::error::{Refusal, SqlState};
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{HEADER_BYTES, Header, tag};
@@ -74,23 +75,21 @@ impl ServerConnection {
     }
 
     /// Appends the messages of one statement of ours in the midst of a client's, by the extended protocol and under
-    /// names that are no client's, and notes that their answers are ours.
+    /// a name that is no client's, and notes that their answers are ours. What an error leaves of it is closed later.
     pub fn put_statement(&mut self, out: &mut BytesMut, sql: &[u8]) {
-        const NAME: &[u8] = b"pgask_own\0";
-        message::put_frame(out, tag::PARSE, &[NAME, sql, b"\0\0\0"]);
-        message::put_frame(out, tag::BIND, &[NAME, NAME, &[0; 6]]);
-        message::put_frame(out, tag::EXECUTE, &[NAME, &[0; 4]]);
-        message::put_frame(out, tag::CLOSE, &[b"P", NAME]);
-        message::put_frame(out, tag::CLOSE, &[b"S", NAME]);
-        for sent in [
-            Sent::Parse,
-            Sent::Bind,
-            Sent::Execute,
-            Sent::Close,
-            Sent::Close,
-        ] {
+        let name = self.fresh_name();
+        let mut space = [0; 24];
+        let name_with_nul = name.write(&mut space);
+        message::put_frame(out, tag::PARSE, &[name_with_nul, sql, b"\0\0\0"]);
+        message::put_frame(out, tag::BIND, &[name_with_nul, name_with_nul, &[0; 6]]);
+        message::put_frame(out, tag::EXECUTE, &[name_with_nul, &[0; 4]]);
+        message::put_frame(out, tag::CLOSE, &[b"P", name_with_nul]);
+        message::put_frame(out, tag::CLOSE, &[b"S", name_with_nul]);
+        for sent in [Sent::Parse, Sent::Bind, Sent::Execute, Sent::Close] {
             self.exchange.sent(sent, Fate::Swallow);
         }
+        self.exchange
+            .sent_with(Sent::Close, Fate::Swallow, Change::Closed(name));
     }
 
     /// Runs statements of ours, and takes note of the settings that are reported meanwhile. Returns the frames of the

@@ -51,6 +51,31 @@ async fn an_ask_leaves_savepoints_and_their_names_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_ask_that_was_broken_off_is_in_nobodys_way() {
+    let scene = Scene::new("[pool]\ndefault_pool_size = 1\n").await;
+    scene.answers(COUNT);
+    let mut client = scene.client();
+    let ask = format!("/* ask: {QUESTION} */");
+    client.rows("prepare pgask_fence as select 1; prepare pgask_own as select 2");
+    assert_eq!(client.value(&ask), "100");
+    for timeout in 1..=5 {
+        client.rows(&format!("set statement_timeout = {timeout}"));
+        for _ in 0..10 {
+            // It may be late anywhere, in our own words too.
+            client.query(&ask);
+            client.query(&format!("begin; {ask}"));
+            client.query("rollback");
+        }
+    }
+    client.rows("set statement_timeout = 0");
+    assert_eq!(client.value(&ask), "100");
+    let ours = "select count(*) from pg_prepared_statements where name like 'pgask%'";
+    assert_eq!(client.value(ours), "2");
+    assert_eq!(client.value("execute pgask_own"), "2");
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_of_the_answer_fails_the_transaction_as_plain_sql_would() {
     let scene = Scene::new("").await;
     scene.answers("SELECT 1 / (count(*) - 100) FROM customers");
