@@ -291,7 +291,7 @@ fn nothing_kept(why: &'static str) -> Refusal {
 /// The store failed at a change.
 pub(super) fn unwritten(why: &Failure) -> Refusal {
     Refusal::new(SqlState::IO_ERROR, format!("state store failed: {why}"))
-        .with_detail("Nothing was changed.")
+        .with_hint("`ask pins;` shows what is pinned, as far as it can be read.")
 }
 
 fn unread(why: &Failure) -> Refusal {

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params_from_iter,
+};
+use tokio::sync::Semaphore;
 
 use super::change::{Change, Outcome};
 use super::record::{Place, Records};
@@ -22,6 +25,9 @@ use super::store::{Failure, Revision};
 /// How long a statement waits for another process that has the file locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Threads that wait for the file at once, at most. One works on it; the others wait for their turn.
+const THREADS_MAX: usize = 4;
+
 /// The mode of a new file: questions and their SQL may hold what not everybody on the machine should read.
 const FILE_MODE: u32 = 0o600;
 
@@ -30,6 +36,8 @@ const FILE_MODE: u32 = 0o600;
 pub(super) struct Sqlite {
     path: Arc<Path>,
     files: Arc<Mutex<Opened>>,
+    /// Threads that may touch the file: a disk that hangs must not take all that the runtime has.
+    threads: Arc<Semaphore>,
 }
 
 /// The file if it is open, and whether it ever was: one that was there and is gone is not one without records.
@@ -63,6 +71,7 @@ impl Sqlite {
         Self {
             path: path.into(),
             files: Arc::default(),
+            threads: Arc::new(Semaphore::new(THREADS_MAX)),
         }
     }
 
@@ -123,7 +132,12 @@ impl Sqlite {
         work: impl FnOnce(&mut Files<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Failure> {
         let store = self.clone();
-        let worked = tokio::task::spawn_blocking(move || store.with_open(work)).await;
+        let thread = Arc::clone(&self.threads).acquire_owned().await;
+        let worked = tokio::task::spawn_blocking(move || {
+            let _thread = thread;
+            store.with_open(work)
+        })
+        .await;
         worked.unwrap_or_else(|_| Err(Failure::new("its thread has ended")))
     }
 
@@ -191,7 +205,9 @@ impl Files<'_> {
             *open = None;
         }
         if open.is_none() {
-            let connection = Connection::open(self.path)?;
+            // Never made here: a file that goes at this moment must not be followed by an empty one.
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(self.path, flags)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
             *open = Some(Open { connection, file });
             self.opened.seen = true;

@@ -24,6 +24,9 @@ pub const AGE_MAX: Duration = Duration::from_secs(1);
 /// How long a store that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long one look at a store, or one change of it, may take: a disk may hang, and a server stay silent.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
 /// Databases whose records are remembered at once; the least used goes first.
 const PLACES_MAX: u64 = 1024;
 
@@ -146,7 +149,7 @@ impl Store {
             Some(failure) => Err(failure),
             None => {
                 let revision = known.as_ref().map(|known| known.revision.clone());
-                self.note(self.backend.read(place, revision).await)
+                self.note(in_time(self.backend.read(place, revision)).await)
             }
         };
         match (looked, known) {
@@ -228,8 +231,8 @@ impl Store {
     async fn change(&self, change: Change) -> Result<Outcome, Failure> {
         let place = change.place().clone();
         let changed = match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.change(change).await,
-            Backend::Postgres(postgres) => postgres.change(change).await,
+            Backend::Sqlite(sqlite) => in_time(sqlite.change(change)).await,
+            Backend::Postgres(postgres) => in_time(postgres.change(change)).await,
             Backend::None(reason) => Err(Failure::new(*reason)),
         };
         if changed.is_err() {
@@ -288,6 +291,12 @@ impl Store {
             .map(|failure| (Instant::now(), failure.clone()));
         looked
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(TIME_MAX, work)
+        .await
+        .unwrap_or_else(|_| Err(Failure::new("it has not answered in time")))
 }
 
 impl Backend {

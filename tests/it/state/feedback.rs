@@ -1,7 +1,7 @@
 //! `ask good`, `ask bad` and `ask correct`, and what a model learns from them.
 
 use super::{QUESTION, Scene, client, login, notice_hint, pins, refused};
-use crate::support::frames::{bind, execute, parse, sync};
+use crate::support::frames::{Frame, bind, describe_statement, execute, parse, sync};
 use crate::support::raw::{Raw, rows};
 
 /// What a model was told last.
@@ -95,6 +95,58 @@ async fn verdicts_are_told_and_the_last_one_counts() {
     client.rows(&format!("ask {QUESTION}"));
     client.rows(&format!("ask {QUESTION}"));
     assert_eq!(scene.request_count(), 2, "one behind each `ask bad`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_extended_protocol_has_the_verbs_as_well() {
+    let scene = Scene::new().await;
+    let proxy = scene.proxy("");
+    let mut client = client(&proxy);
+    let mut run = |sql: &str| {
+        client.exchange(&[
+            parse("", sql, &[]),
+            describe_statement(""),
+            bind("", "", &[]),
+            execute("", 0),
+            sync(),
+        ])
+    };
+    run(&format!("ask {QUESTION}"));
+    for (sql, columns, last) in [
+        ("ask good", &["question", "sql", "verdict"][..], "good"),
+        (
+            "/* ask: correct: select 7 as n */",
+            &["question", "sql", "verdict"],
+            "corrected",
+        ),
+        ("-- ask: bad", &["question", "sql", "verdict"], "bad"),
+        (
+            "ask pin seven: another question",
+            &["name", "question", "sql", "reading"],
+            "what the script says",
+        ),
+        (
+            "ask pins",
+            &[
+                "name",
+                "role",
+                "question",
+                "sql",
+                "reading",
+                "status",
+                "pinned_by",
+            ],
+            "app",
+        ),
+        ("ask unpin seven", &["name", "question"], "another question"),
+    ] {
+        let answer = run(sql);
+        let described = answer.iter().find(|frame| frame.tag == b'T');
+        let names = described.map(Frame::column_names).unwrap_or_default();
+        assert_eq!(names, columns, "{sql}: {answer:?}");
+        let row = rows(&answer).remove(0);
+        assert_eq!(row.last().unwrap().as_deref(), Some(last), "{sql}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

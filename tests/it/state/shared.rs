@@ -1,5 +1,6 @@
 //! A PostgreSQL store that two proxies share.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use super::{QUESTION, Scene, client, eventually, pairs, pins, refused};
@@ -120,4 +121,25 @@ async fn a_role_without_rights_in_the_store_is_told_so() {
     let (sqlstate, message) = refused(&mut client, "ask pin a: question");
     assert_eq!(sqlstate, "58030", "{message}");
     assert!(message.contains("permission denied"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stays_silent_holds_nobody_up_for_long() {
+    let scene = Scene::new().await;
+    // It accepts, in the kernel's queue, and never says a word.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let proxy = scene.proxy_with(&settings_at(silent.local_addr().unwrap().port()));
+    let mut waiting = client(&proxy);
+    let asked = std::thread::spawn(move || {
+        let start = Instant::now();
+        let refusal = refused(&mut waiting, &format!("ask {QUESTION}"));
+        (refusal.0, start.elapsed())
+    });
+    let mut plain = client(&proxy);
+    for _ in 0..20 {
+        assert_eq!(plain.value("select 1"), "1");
+    }
+    let (sqlstate, took) = asked.join().unwrap();
+    assert_eq!(sqlstate, "NL003");
+    assert!(took < KNOWN_WITHIN, "{took:?}");
 }
