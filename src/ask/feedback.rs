@@ -62,17 +62,21 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         self.record(asked.caller, question, verdict, kept).await?;
         if verdict == Verdict::Bad {
             // Whoever wrote it may do better.
-            let (caller, provider) = (asked.caller, asked.settings.provider.as_deref());
-            let (count, today) = (last.parameter_count, asked.today);
+            let about = Asked {
+                question: &last.question,
+                ..*asked
+            };
+            let examples = self.examples(&about, &visible).await;
             let key = Key::new(
-                caller,
+                asked.caller,
                 &visible,
                 &last.question,
-                provider,
-                count,
-                today,
+                asked.settings.provider.as_deref(),
+                last.parameter_count,
+                asked.today,
                 &[],
-            );
+            )
+            .with_examples(&examples);
             self.memo.forget(&key);
         }
         Ok((table, None))

@@ -9,7 +9,7 @@ use super::pipeline::Asked;
 use super::settings::CacheSettings;
 use crate::access::visible::Visible;
 use crate::names::Caller;
-use crate::synth::brief::Turn;
+use crate::synth::brief::{Example, Turn};
 
 /// Answers by what they depend on. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Key {
     today: jiff::civil::Date,
     /// "and last year?" means something else in another conversation.
     turns: Vec<Arc<Turn>>,
+    /// A model may answer otherwise once it was shown more.
+    examples: Vec<Arc<Example>>,
     /// The SQL that is kept for the question, where it was this that was proved.
     kept: Option<String>,
 }
@@ -56,8 +58,16 @@ impl Key {
             parameter_count,
             today,
             turns: turns.to_vec(),
+            examples: Vec::new(),
             kept: None,
         }
+    }
+
+    /// The key of the same question where a model is shown these examples.
+    #[must_use]
+    pub fn with_examples(mut self, examples: &[Arc<Example>]) -> Self {
+        self.examples = examples.to_vec();
+        self
     }
 
     /// The key of the proof of SQL that is kept for a question; whatever else was asked, and on which day, is nothing

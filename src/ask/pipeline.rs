@@ -20,7 +20,7 @@ use crate::guard::rules::{Rule, Rules};
 use crate::names::{Alternative, Caller, Draft};
 use crate::observe::metrics::Metrics;
 use crate::state::store::Store;
-use crate::synth::brief::{Brief, Drafted, FailedDraft, SynthError, Turn};
+use crate::synth::brief::{Brief, Drafted, Example, FailedDraft, SynthError, Turn};
 use crate::synth::chain::Chain;
 
 /// The longest question, in bytes: some pages of text.
@@ -270,6 +270,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
                 .await;
         }
         let turns = self.provable(asked.turns, &visible);
+        let examples = self.examples(asked, &visible).await;
         let key = Key::new(
             asked.caller,
             &visible,
@@ -278,7 +279,8 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             asked.parameter_count,
             asked.today,
             &turns,
-        );
+        )
+        .with_examples(&examples);
         if let Some(remembered) = self.memo.find(&key) {
             self.metrics.memo_hits.inc();
             return Ok(Answer {
@@ -288,7 +290,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             });
         }
         let mut answer = self
-            .draft_until_proved(asked, visible, turns, probe)
+            .draft_until_proved(asked, visible, (turns, examples), probe)
             .await?;
         answer.elapsed = started.elapsed();
         self.memo.keep(key, Arc::new(answer.clone()));
@@ -323,10 +325,9 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         &self,
         asked: &Asked<'_>,
         visible: Visible,
-        turns: Vec<Arc<Turn>>,
+        (turns, examples): (Vec<Arc<Turn>>, Vec<Arc<Example>>),
         probe: &impl Probe,
     ) -> Result<Answer, Refusal> {
-        let examples = self.examples(asked, &visible).await;
         let mut brief = Brief {
             question: asked.question.to_owned(),
             visible,

@@ -39,7 +39,7 @@ pub struct Turn {
 
 /// A question and the SQL that a person gave for it. Whoever makes a Brief has seen to it that the SQL holds nothing but
 /// what the caller may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Example {
     /// The question.
     pub question: String,

@@ -237,6 +237,8 @@ async fn corrections_are_examples_for_questions_like_them() {
     let scene = Scene::new().await;
     let proxy = scene.proxy("");
     let mut ann = login(&proxy, "ann", "ann");
+    // What is remembered from before the correction does not keep it from being told.
+    ann.rows("ask names of good customers");
     ann.rows("ask revenue of good customers");
     ann.rows("ask correct: select name from customers where id < 5");
     ann.rows("ask something entirely different");
