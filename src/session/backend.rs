@@ -161,6 +161,8 @@ impl Session {
                 {
                     self.ask_state.running = None;
                     self.ask_state.was_fenced = false;
+                    // What was said of a block is answered: the status alone tells of it now.
+                    self.marks.remove(Marks::BEGIN);
                 }
                 if self.pinned && self.status == b'I' {
                     self.shared.metrics.transactions.inc();

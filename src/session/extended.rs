@@ -170,6 +170,10 @@ impl Session {
                 return Step::Wait;
             }
             self.before_sequences(marks);
+            if marks.contains(Marks::BEGIN) {
+                // Its Parse may have been answered long ago.
+                self.marks.add(Marks::BEGIN);
+            }
             match self.bring_unnamed() {
                 Brought::Here(_) => {}
                 Brought::Wait => return Step::Wait,

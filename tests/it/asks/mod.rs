@@ -2,6 +2,7 @@
 //!
 //! What the built-in engine answers is in `questions`; here it is about everything around the words.
 
+mod blocks;
 mod bombs;
 mod caller;
 mod context;
