@@ -385,13 +385,14 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
                         reason: reason.clone(),
                     });
                     let refusal = failure::of_provider(SynthError::NoSql { reason });
-                    last = Some(Unproved {
+                    // What was wrong with its Draft says more than that it has no other.
+                    last.get_or_insert_with(|| Unproved {
                         refusal,
                         culprit: only.as_deref().map(Arc::from),
                     });
                     continue;
                 }
-                // What was wrong with its Draft says more than that it has no other.
+                // As above.
                 Err(error) => {
                     return Err(
                         last.unwrap_or_else(|| Unproved::by_nobody(failure::of_provider(error)))

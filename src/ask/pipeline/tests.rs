@@ -224,7 +224,7 @@ async fn every_way_to_fail_has_its_own_end() {
         (
             "harmful, then prose",
             vec![draft("DROP TABLE rooms"), prose(), prose()],
-            "NL003 no provider answered with a query",
+            "NL004 refused by the guard: queries only",
         ),
         (
             "harmful, then gone",

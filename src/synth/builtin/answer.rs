@@ -30,6 +30,8 @@ const HOPELESS: f32 = -5.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
     pub(super) text: &'a str,
+    /// The highest `$n` of the text that is a parameter.
+    pub(super) parameter_count: u16,
     pub(super) today: Date,
     /// The questions before it, oldest first, when it may refer to them.
     pub(super) turns: &'a [Arc<Turn>],
@@ -58,7 +60,11 @@ pub(super) struct Understood {
 
 pub(super) fn answer(domain: &Domain, question: Question<'_>, provider: &Arc<str>) -> Drafted {
     let understood = if question.turns.is_empty() {
-        alone(domain, tokens::tokens(question.text), question.today)?
+        alone(
+            domain,
+            tokens::tokens(question.text, question.parameter_count),
+            question.today,
+        )?
     } else {
         talk::understand(domain, question)?
     };

@@ -369,7 +369,7 @@ mod tests {
             ("on 3 March 2026", day("2026-03-03"), day("2026-03-04")),
         ];
         for (text, from, until) in cases {
-            let tokens = tokens(text);
+            let tokens = tokens(text, 2);
             let (end, span) = span(&tokens, 0, today).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(end, tokens.len(), "{text}");
             assert_eq!((span.from, span.until), (from, until), "{text}");
@@ -387,7 +387,7 @@ mod tests {
             "in stock",
             "may",
         ] {
-            assert!(span(&tokens(text), 0, today).is_none(), "{text}");
+            assert!(span(&tokens(text, 0), 0, today).is_none(), "{text}");
         }
     }
 }

@@ -71,6 +71,10 @@ pub(super) struct Edge {
     pub(super) quality: f32,
 }
 
+/// How well a quotation is a text of its own, where a value is stored in just that spelling: the value should win, and
+/// by more than makes a question ambiguous.
+const STORED_QUOTED_QUALITY: f32 = 0.5;
+
 /// All edges, by where they begin.
 #[derive(Clone, Debug)]
 pub(super) struct Lattice {
@@ -238,7 +242,8 @@ impl Lattice {
         if self.tokens[start].kind != TokenKind::Quoted {
             return;
         }
-        let words = super::text::words(&self.tokens[start].raw);
+        let raw = self.tokens[start].raw.clone();
+        let words = super::text::words(&raw);
         let is_value = |e: &&Entry| matches!(e.meaning, Meaning::Value(..));
         let entries: Vec<Entry> = lexicon
             .get(&super::text::key(&words))
@@ -246,6 +251,16 @@ impl Lattice {
             .filter(is_value)
             .cloned()
             .collect();
+        let is_stored =
+            |e: &Entry| matches!(&e.meaning, Meaning::Value(_, value) if **value == *raw);
+        if entries.iter().any(is_stored) {
+            // Spelled as it is stored, it is that value, and no text to compare in any letter case.
+            for &id in &self.starts[start] {
+                if matches!(self.edges[id].kind, Kind::Quoted(_)) {
+                    self.edges[id].quality = STORED_QUOTED_QUALITY;
+                }
+            }
+        }
         self.add_entries(start, start + 1, &entries, &words.join(" "), 1.0);
     }
 

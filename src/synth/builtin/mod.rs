@@ -84,20 +84,22 @@ impl Engine {
     }
 
     /// Answers a question with SQL. `today` serves arithmetic that SQL cannot do later ("since March"); `turns` are the
-    /// questions before it, oldest first, which it may go on about.
+    /// questions before it, oldest first, which it may go on about. A `$n` of the question is a parameter up to
+    /// `parameter_count`, and money above it.
     ///
     /// # Errors
     /// [`SynthError::NotUnderstood`] names the words that nothing covers; [`SynthError::Ambiguous`] gives readings that
     /// are equally likely and differ in meaning.
     pub fn draft(
         &self,
-        question: &str,
+        (question, parameter_count): (&str, u16),
         today: Date,
         turns: &[Arc<Turn>],
         provider: &Arc<str>,
     ) -> Drafted {
         let question = answer::Question {
             text: question,
+            parameter_count,
             today,
             turns,
         };
@@ -136,7 +138,8 @@ impl Builtin {
             });
         }
         let engine = self.engine(&brief.visible);
-        engine.draft(&brief.question, brief.today, &brief.turns, &self.name)
+        let question = (brief.question.as_str(), brief.parameter_count);
+        engine.draft(question, brief.today, &brief.turns, &self.name)
     }
 
     /// The engine of a snapshot. An engine holds its snapshot, so that the address cannot come to mean another one.

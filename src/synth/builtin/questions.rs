@@ -11,7 +11,8 @@ use super::{Builtin, Engine, fixture};
 
 fn ask(engine: &Engine, question: &str) -> Drafted {
     let today = jiff::civil::date(2026, 11, 21);
-    engine.draft(question, today, &[], &Arc::from("builtin"))
+    // Every `$n` of the corpus has a value.
+    engine.draft((question, u16::MAX), today, &[], &Arc::from("builtin"))
 }
 
 fn said(answer: &Drafted) -> String {

@@ -40,8 +40,9 @@ pub(super) enum TokenKind {
     Comma,
 }
 
-/// Cuts a question. Marks that mean nothing (`?`, `!`, `.` at the end) are dropped.
-pub(super) fn tokens(question: &str) -> Vec<Token> {
+/// Cuts a question. Marks that mean nothing (`?`, `!`, `.` at the end) are dropped; a `$n` above `parameter_count`, for
+/// which nobody has a value, is an amount of money.
+pub(super) fn tokens(question: &str, parameter_count: u16) -> Vec<Token> {
     let chars: Vec<char> = question.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -53,10 +54,9 @@ pub(super) fn tokens(question: &str) -> Vec<Token> {
         } else if let Some((end, inner)) = quoted(&chars, at) {
             tokens.push(token(inner, TokenKind::Quoted, false));
             at = end;
-        } else if let Some(end) = parameter(&chars, at) {
+        } else if let Some((end, number)) = parameter(&chars, at, parameter_count) {
             let raw: String = chars[at..end].iter().collect();
-            let kind = raw[1..].parse().map_or(TokenKind::Word, TokenKind::Param);
-            tokens.push(token(raw, kind, false));
+            tokens.push(token(raw, TokenKind::Param(number), false));
             at = end;
         } else if c.is_ascii_digit()
             || (matches!(c, '-' | '$' | '€' | '£') && next.is_some_and(|n| n.is_ascii_digit()))
@@ -88,12 +88,19 @@ pub(super) fn tokens(question: &str) -> Vec<Token> {
     tokens
 }
 
-/// The end of `$1`; "$1,000" and "$2.50" are money.
-fn parameter(chars: &[char], at: usize) -> Option<usize> {
+/// The end of `$1`, and its number; "$1,000" and "$2.50" are money.
+fn parameter(chars: &[char], at: usize, parameter_count: u16) -> Option<(usize, u16)> {
     let end = end_of(chars, at + 1, |c| c.is_ascii_digit());
     let goes_on = |i: usize| chars.get(i).is_some_and(char::is_ascii_digit);
     let money = matches!(chars.get(end), Some(',' | '.')) && goes_on(end + 1);
-    (chars[at] == '$' && end > at + 1 && !money).then_some(end)
+    if chars[at] != '$' || end == at + 1 || money {
+        return None;
+    }
+    let digits: String = chars[at + 1..end].iter().collect();
+    let number = digits.parse().ok()?;
+    (1..=parameter_count)
+        .contains(&number)
+        .then_some((end, number))
 }
 
 fn token(raw: String, kind: TokenKind, capital: bool) -> Token {
@@ -243,11 +250,13 @@ mod tests {
 
     #[test]
     fn a_question_is_cut_into_words_numbers_quotes_and_parameters() {
-        let kinds: Vec<(String, TokenKind)> =
-            tokens("Orders of 'Anna O'Neil' over $1,000.50 or 2.5k since $2, before 2026-03-01?")
-                .into_iter()
-                .map(|t| (t.folded, t.kind))
-                .collect();
+        let kinds: Vec<(String, TokenKind)> = tokens(
+            "Orders of 'Anna O'Neil' over $1,000.50 or 2.5k since $2, before 2026-03-01?",
+            2,
+        )
+        .into_iter()
+        .map(|t| (t.folded, t.kind))
+        .collect();
         let expect = [
             ("orders", TokenKind::Word),
             ("of", TokenKind::Word),
@@ -261,5 +270,16 @@ mod tests {
         assert_eq!(rest[2], TokenKind::Number("2500".into()));
         assert!(rest.contains(&TokenKind::Param(2)));
         assert_eq!(kinds.last().map(|k| k.0.as_str()), Some("2026-03-01"));
+    }
+
+    #[test]
+    fn what_has_no_value_is_money() {
+        for (parameter_count, kind) in [
+            (0, TokenKind::Number("2".into())),
+            (1, TokenKind::Number("2".into())),
+            (2, TokenKind::Param(2)),
+        ] {
+            assert_eq!(tokens("over $2", parameter_count)[1].kind, kind);
+        }
     }
 }

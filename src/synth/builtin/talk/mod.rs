@@ -21,7 +21,7 @@ use crate::synth::brief::{SynthError, Turn};
 use super::answer::{self, Question, Understood};
 use super::lattice::{Edge, Kind, Lattice};
 use super::sketch::{Over, Show, Sketch};
-use super::tokens::tokens;
+use super::tokens::{Token, tokens};
 use super::{Domain, reading};
 
 /// A question that was answered, or what edits have made of it, with one meaning for each of its words.
@@ -47,7 +47,8 @@ pub(super) fn understand(
     question: Question<'_>,
 ) -> Result<Understood, SynthError> {
     let thread = replay(domain, question.turns);
-    let asked = read(domain, thread.as_ref(), question.text, question.today);
+    let tokens = tokens(question.text, question.parameter_count);
+    let asked = read(domain, thread.as_ref(), tokens, question.today);
     asked.map_err(|error| with_hint(error, thread.is_some(), question.turns))
 }
 
@@ -56,9 +57,11 @@ pub(super) fn understand(
 fn replay(domain: &Domain, turns: &[Arc<Turn>]) -> Option<Thread> {
     let mut thread = None;
     for (number, turn) in turns.iter().enumerate() {
+        // A question with parameters is no turn.
+        let tokens = tokens(&turn.question, 0);
         let understood = match number {
-            0 => answer::alone(domain, tokens(&turn.question), turn.today),
-            _ => read(domain, thread.as_ref(), &turn.question, turn.today),
+            0 => answer::alone(domain, tokens, turn.today),
+            _ => read(domain, thread.as_ref(), tokens, turn.today),
         };
         thread = understood
             .ok()
@@ -89,10 +92,9 @@ impl Thread {
 fn read(
     domain: &Domain,
     thread: Option<&Thread>,
-    text: &str,
+    tokens: Vec<Token>,
     today: Date,
 ) -> Result<Understood, SynthError> {
-    let tokens = tokens(text);
     let cut = words::cut(&tokens);
     let alone = answer::alone(domain, tokens.clone(), today);
     let subject = match &alone {

@@ -271,7 +271,7 @@ mod tests {
     use crate::synth::builtin::tokens::tokens;
 
     fn shown(question: &str) -> String {
-        let cut = cut(&tokens(question));
+        let cut = cut(&tokens(question, 0));
         let mark = if cut.marked { "marked" } else { "plain" };
         let mut shown = format!("{mark} {:?}", cut.manner);
         for edit in &cut.edits {
