@@ -95,22 +95,38 @@ fn argument(text: &str, length: usize) -> String {
 ///
 /// Nothing richer, because the text moves into the query, where a column name would mean something else.
 fn argument_length(sql: &str, tokens: &[Token]) -> Option<usize> {
+    let is = |i: usize, symbol: u8| tokens.get(i).is_some_and(|t| t.is_symbol(sql, symbol));
+    let mut length = if is(0, b'(') {
+        // pgjdbc puts parentheses around what it writes into the text itself.
+        let inner = value_length(sql, &tokens[1..])?;
+        let inner = inner + casts_length(sql, &tokens[1 + inner..])?;
+        is(1 + inner, b')').then_some(inner + 2)?
+    } else {
+        value_length(sql, tokens)?
+    };
+    length += casts_length(sql, &tokens[length..])?;
+    (is(length, b',') || is(length, b')')).then_some(length)
+}
+
+/// How many tokens form a constant or a parameter, perhaps signed.
+fn value_length(sql: &str, tokens: &[Token]) -> Option<usize> {
     let signed = tokens
         .first()
         .is_some_and(|t| t.is_symbol(sql, b'-') || t.is_symbol(sql, b'+'));
-    let mut at = usize::from(signed);
-    let value = tokens.get(at)?;
+    let value = tokens.get(usize::from(signed))?;
     let is_value = match value.kind {
         Kind::Number | Kind::Parameter => true,
         Kind::Text => !signed,
         Kind::Word => !signed && value.is_any_word(sql, &["true", "false", "null"]),
         _ => false,
     };
-    if !is_value {
-        return None;
-    }
-    at += 1;
+    is_value.then_some(1 + usize::from(signed))
+}
+
+/// How many tokens form the casts (`::numeric(10, 2)`) at the front, perhaps none; `None` when one is not whole.
+fn casts_length(sql: &str, tokens: &[Token]) -> Option<usize> {
     let is = |i: usize, symbol: u8| tokens.get(i).is_some_and(|t| t.is_symbol(sql, symbol));
+    let mut at = 0;
     while is(at, b':') && is(at + 1, b':') {
         at += 2;
         let cast_from = at;
@@ -134,7 +150,7 @@ fn argument_length(sql: &str, tokens: &[Token]) -> Option<usize> {
             return None;
         }
     }
-    (is(at, b',') || is(at, b')')).then_some(at)
+    Some(at)
 }
 
 /// Makes the question's slots `$1` to `$count`; a `?` that stands alone is one, in order, when there is no `$n`.

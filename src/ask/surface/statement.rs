@@ -252,6 +252,12 @@ impl<'a> Reader<'a> {
                 break;
             }
             let after = &tokens[at + call.length..];
+            // Alone in parentheses that may hold a query it is the query: a tool has put them around all it was given.
+            let alone = at
+                .checked_sub(1)
+                .is_some_and(|i| tokens[i].is_symbol(sql, b'('))
+                && after.first().is_some_and(|t| t.is_symbol(sql, b')'))
+                && position::expected(sql, &tokens[..at]) == Some(Place::Parenthesised);
             let needs_alias =
                 position::is_from_item(sql, tokens, at) && !position::begins_with_alias(sql, after);
             self.asks.push(EmbeddedAsk {
@@ -260,7 +266,9 @@ impl<'a> Reader<'a> {
                 question: call.question,
                 parameter_count: 0,
                 arguments: call.arguments,
-                frame: if needs_alias {
+                frame: if alone {
+                    Frame::None
+                } else if needs_alias {
                     Frame::FromItem
                 } else {
                     Frame::Parentheses

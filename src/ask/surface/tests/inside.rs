@@ -26,6 +26,14 @@ fn asks_inside_statements() {
             "select * from (SELECT * FROM (Q1) AS ask limit 5) r | rows(free rooms)",
         ),
         (
+            "select * from (ask('free rooms')) r",
+            "select * from (Q1) r | rows(free rooms)",
+        ),
+        (
+            "with r as (\nask('free rooms')\n) select 1, f(ask('halls'))",
+            "with r as (\nQ1\n) select 1, f((Q2)) | rows(free rooms) | rows(halls)",
+        ),
+        (
             "select * from (ask: the guest's rooms) r",
             "select * from (Q1) r | rows(the guest's rooms)",
         ),

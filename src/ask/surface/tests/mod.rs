@@ -445,6 +445,10 @@ fn the_function_form() {
             "select * from (Q1) AS ask | rows(rooms since $1) $1 <- ('2026-01-01'::timestamp(3))",
         ),
         (
+            "ask('rooms of ? since ? above ?', ('Ann'), ('2026-01-01'::date), (-5)::numeric(4, 1))",
+            "Q1 | rows(rooms of $1 since $2 above $3) $3 <- (('Ann')), (('2026-01-01'::date)), ((-5)::numeric(4, 1))",
+        ),
+        (
             "select * from ask('rooms of guest $1')",
             "select * from (Q1) AS ask | rows(rooms of guest $1) $1",
         ),
@@ -470,6 +474,14 @@ fn the_function_form() {
         ),
         (
             "select * from ask('rooms of ?', now())",
+            "22023 the arguments of ask() must be constants or parameters",
+        ),
+        (
+            "select * from ask('rooms of ?', (('Ann')))",
+            "22023 the arguments of ask() must be constants or parameters",
+        ),
+        (
+            "select * from ask('rooms of ?', (select 1))",
             "22023 the arguments of ask() must be constants or parameters",
         ),
         (
