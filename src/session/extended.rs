@@ -193,6 +193,10 @@ impl Session {
             return self.forward(header, Sent::Bind);
         }
         let Some(statement) = self.statements.get(name).cloned() else {
+            // What it runs only the server knows, as with an EXECUTE: it may write, and is no ask. Its portal may have
+            // been one's.
+            let portal = portal.to_vec();
+            self.open_fence(Marks::default(), b"EXECUTE", &portal);
             return self.forward(header, Sent::Bind);
         };
         let prefix = HEADER_BYTES + portal.len() + 1 + name.len() + 1;

@@ -77,3 +77,45 @@ async fn a_block_that_is_opened_in_the_same_batch_is_known_of() {
     assert_eq!(client.value("select count(*) from written"), "4");
     check_usable(&mut client);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_that_an_ask_had_is_fenced_for_nobody_else() {
+    let scene = Scene::new("[ask]\nmax_rows = 3\n").await;
+    let mut client = scene.client();
+    let gold = expected(&mut client, LIST_SQL);
+    client.rows("create table written (i int)");
+    // Names of statements that stand in SQL are the server's own from here on, and so are those of the protocol.
+    client.rows("prepare kept as select 1");
+    for (name, sql) in [
+        ("many", "select generate_series(1, 5)"),
+        ("writes", "insert into written values (1)"),
+        ("ends", "commit"),
+    ] {
+        client.exchange(&[parse(name, sql, &[]), sync()]);
+    }
+    for opening in ["select 1", "begin"] {
+        client.rows(opening);
+        assert_eq!(asks(&mut client), gold, "{opening}");
+        for (name, row_count) in [("many", 5), ("writes", 0), ("ends", 0)] {
+            let answer = client.exchange(&[bind("", name, &[]), execute("", 0), sync()]);
+            assert!(
+                answer.iter().all(|frame| frame.tag != b'E'),
+                "{opening}, {name}: {answer:?}"
+            );
+            assert_eq!(
+                rows(&answer).len(),
+                row_count,
+                "{opening}, {name}: {answer:?}"
+            );
+        }
+    }
+    let ask = format!("/* ask: {QUESTION} */");
+    let batch = [
+        [parse("", ask, &[]), bind("", "", &[]), execute("", 0)].concat(),
+        [bind("", "writes", &[]), execute("", 0), sync()].concat(),
+    ];
+    let answer = client.exchange(&batch);
+    assert!(answer.iter().all(|frame| frame.tag != b'E'), "{answer:?}");
+    assert_eq!(client.value("select count(*) from written"), "3");
+    check_usable(&mut client);
+}
