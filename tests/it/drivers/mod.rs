@@ -4,6 +4,7 @@
 //! be the same direct and through the proxy. `scripts/driver-env.sh` makes the environments, once. The drivers that come
 //! from a system's packages are in `packaged`, which `make test-drivers` runs and `make test` leaves out.
 
+mod matrix;
 mod packaged;
 mod scripts;
 mod tokio_client;

@@ -5,8 +5,8 @@
 
 use std::process::Command;
 
-use super::drivers_dir;
 use super::scripts::{check, environment, python, target};
+use super::{drivers_dir, matrix};
 
 #[test]
 fn jdbc() {
@@ -19,6 +19,13 @@ fn jdbc() {
                 .arg(drivers_dir().join("JdbcClient.java"));
             command
         });
+    }
+}
+
+#[test]
+fn asks_of_jdbc() {
+    if installed("jdbc") {
+        matrix::jdbc();
     }
 }
 
