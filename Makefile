@@ -7,10 +7,10 @@ FUZZ_SECONDS ?= 60
 NEXTEST := $(shell $(CARGO) nextest --version 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test drivers test-drivers regress large fmt lint deny bench fuzz fuzz-diff clean
+.PHONY: help demo test drivers test-drivers test-superset regress large fmt lint deny bench fuzz fuzz-diff clean
 
 help: ## show this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a throwaway PostgreSQL with the sample shop, pgask in front of it (PORT, HTTP_PORT)
 	@scripts/ensure-postgres.sh
@@ -21,7 +21,7 @@ test: drivers ## every test, against PostgreSQL servers of their own
 ifdef NEXTEST
 	$(CARGO) nextest run --locked
 else
-	$(CARGO) test --locked -- --skip drivers::packaged::
+	$(CARGO) test --locked -- --skip drivers::packaged:: --skip drivers::superset::
 endif
 
 drivers: ## the Python and Node clients that the driver tests use, below target/
@@ -30,6 +30,15 @@ drivers: ## the Python and Node clients that the driver tests use, below target/
 test-drivers: ## every driver there is, direct and through pgask; prints the table and writes it to docs/clients.md
 	@scripts/ensure-postgres.sh
 	@scripts/test-drivers.sh
+
+test-superset: ## Apache Superset with datasets that are asks (installs 800 MB; three minutes the first time, then one)
+	@scripts/ensure-postgres.sh
+	@scripts/superset-env.sh
+ifdef NEXTEST
+	$(CARGO) nextest run --locked --ignore-default-filter --profile superset -E 'test(drivers::superset::)'
+else
+	$(CARGO) test --locked --test it -- drivers::superset::
+endif
 
 large: ## results of 10 GB through the proxy, whose memory must stay where it is
 	@scripts/ensure-postgres.sh

@@ -7,6 +7,7 @@
 mod matrix;
 mod packaged;
 mod scripts;
+mod superset;
 mod tokio_client;
 
 use std::fs;
