@@ -30,6 +30,7 @@ mod probe;
 mod protocol;
 mod provider;
 mod questions;
+mod readme;
 mod schema;
 mod settings;
 mod state;
