@@ -160,6 +160,7 @@ impl Session {
                     .is_none_or(|lease| lease.exchange.is_empty())
                 {
                     self.ask_state.running = None;
+                    self.unnamed.settled();
                     self.ask_state.was_fenced = false;
                     // What was said of a block is answered: the status alone tells of it now.
                     self.marks.remove(Marks::BEGIN);
@@ -304,6 +305,7 @@ impl Session {
                     self.preparing = None;
                     if statement.is_none() {
                         lease.unnamed_owner = UNKNOWN_OWNER;
+                        self.unnamed.was_not_brought();
                     }
                 }
                 Change::Described { .. } | Change::UnnamedDescribed => {}

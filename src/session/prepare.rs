@@ -128,7 +128,9 @@ impl Session {
             lease.unnamed_owner = 0;
             lease.scratch.clear();
             message::put_frame(&mut lease.scratch, tag::CLOSE, &[b"S\0"]);
-            lease.exchange.sent(Sent::Close, Fate::Swallow);
+            let change = Change::Compared { statement: None };
+            lease.exchange.sent_with(Sent::Close, Fate::Swallow, change);
+            self.unnamed.is_brought();
             self.from_client.insert(&lease.scratch);
             return Brought::Here(None);
         }
@@ -152,6 +154,7 @@ impl Session {
             let change = Change::Compared { statement: None };
             lease.exchange.sent_with(Sent::Parse, Fate::Swallow, change);
             lease.unnamed_owner = self.unnamed.mark();
+            self.unnamed.is_brought();
             self.from_client.insert(&lease.scratch);
             return Brought::Here(None);
         }

@@ -28,7 +28,10 @@ pub(super) struct Unnamed {
     superseded: VecDeque<UnnamedStatement>,
     /// The connection really holds the first of those.
     is_first_here: bool,
-    /// The last message that replaces it belongs to the current batch: if it is skipped, so is what follows.
+    /// It is being prepared on the connection, unseen, and that may yet be skipped.
+    is_being_brought: bool,
+    /// The last message that prepares or replaces it belongs to the current batch: if it is skipped, so is what
+    /// follows.
     is_of_this_batch: bool,
     /// Room for the next one.
     spare: UnnamedStatement,
@@ -74,7 +77,7 @@ impl Unnamed {
     /// statement of this owner.
     pub(super) fn drop_later(&mut self, owner: u64) {
         if self.superseded.is_empty() {
-            self.is_first_here = owner == self.current.mark;
+            self.is_first_here = owner == self.current.mark && !self.is_being_brought;
         }
         self.is_of_this_batch = true;
         let next = std::mem::take(&mut self.spare);
@@ -98,10 +101,11 @@ impl Unnamed {
         self.is_of_this_batch = false;
     }
 
-    /// Whether only an answer tells which statement the connection holds: one of an earlier batch replaces one that
-    /// was never there.
+    /// Whether only an answer tells which statement the connection holds: an earlier batch prepares it, or replaces one
+    /// that was never there.
     pub(super) fn must_be_answered(&self) -> bool {
-        self.is_in_doubt() && !self.is_first_here && !self.is_of_this_batch
+        let is_missing = self.is_in_doubt() && !self.is_first_here;
+        (is_missing || self.is_being_brought) && !self.is_of_this_batch
     }
 
     /// Whether so many messages that replace it are not answered that the next one has to wait.
@@ -139,6 +143,24 @@ impl Unnamed {
     /// The mark that a connection holding it bears; 0 when there is none.
     pub(super) fn mark(&self) -> u64 {
         self.current.mark
+    }
+
+    /// It is prepared on the connection, with messages of the current batch.
+    pub(super) fn is_brought(&mut self) {
+        self.is_being_brought = true;
+        self.is_of_this_batch = true;
+    }
+
+    /// Everything that was sent is answered.
+    #[inline]
+    pub(super) fn settled(&mut self) {
+        self.is_being_brought = false;
+    }
+
+    /// It was to be brought to the connection, and was not after all.
+    pub(super) fn was_not_brought(&mut self) {
+        self.is_being_brought = false;
+        self.is_first_here = false;
     }
 
     /// The mark that the connection bears when all messages that replace it are taken back.
@@ -305,6 +327,25 @@ mod tests {
         unnamed.has_failed = true;
         unnamed.take_back(1);
         assert_eq!(unnamed.owner_left(), 0);
+    }
+
+    #[test]
+    fn what_is_still_being_brought_may_not_come() {
+        let mut unnamed = Unnamed::default();
+        parsed(&mut unnamed, "a");
+        unnamed.confirm();
+        unnamed.is_brought();
+        assert!(!unnamed.must_be_answered());
+        unnamed.end_batch();
+        assert!(unnamed.must_be_answered());
+        parsed(&mut unnamed, "b");
+        unnamed.was_not_brought();
+        unnamed.take_back(1);
+        assert_eq!(unnamed.owner_left(), UNKNOWN_OWNER);
+        unnamed.is_brought();
+        unnamed.settled();
+        unnamed.end_batch();
+        assert!(!unnamed.must_be_answered());
     }
 
     #[test]

@@ -661,6 +661,46 @@ fn unnamed() -> Scene {
                 .ready(2),
             ),
             (1, running("", "1")),
+            (0, Step::new("a", &[a(), sync()])),
+            (1, running("", "1")),
+            (
+                0,
+                Step::new(
+                    "what is skipped before it is there",
+                    &[execute("none", 0), bind("", "", &[Some("1")]), b(), sync()],
+                ),
+            ),
+            (0, running("", "12")),
+            (1, running("", "1")),
+            (
+                0,
+                Step::new(
+                    "nor is it there for the next batch, which comes with it",
+                    &[
+                        execute("none", 0),
+                        bind("", "", &[Some("1")]),
+                        sync(),
+                        run("", &[Some("13")]),
+                    ],
+                )
+                .ready(2),
+            ),
+            (0, Step::new("none", &[close_statement(""), sync()])),
+            (1, running("", "1")),
+            (
+                0,
+                Step::new(
+                    "another's is nobody's",
+                    &[
+                        execute("none", 0),
+                        bind("", "", &[Some("1")]),
+                        sync(),
+                        run("", &[Some("14")]),
+                    ],
+                )
+                .ready(2),
+            ),
+            (0, running("", "15")),
         ],
     }
 }
