@@ -292,10 +292,13 @@ fn act_otherwise(side: &mut Side, client: usize, act: &Act) -> Answer {
         }
         Act::CancelBusy(sql) => {
             player.send(&[Message::query(sql)]);
-            while !player.is_answered_within(CANCEL_INTERVAL) {
-                player.cancel(&socket);
+            // Not before it runs: a client that waits for a connection is cancelled as well, but in fewer words.
+            while !side.player(client).is_answered_within(CANCEL_INTERVAL) {
+                if side.is_sleeping() {
+                    side.player(client).cancel(&socket);
+                }
             }
-            player.read()
+            side.player(client).read()
         }
         Act::CancelRace => {
             player.send(&[Message::query(RACING)]);
@@ -365,12 +368,15 @@ fn without_dangling(mut messages: Vec<Message>, has_failed: bool) -> Vec<Message
 /// Whether this may tie the session to its connection.
 fn may_tie(message: &Message) -> bool {
     message.sql().is_some_and(|sql| {
-        sql.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
-            .any(|word| {
-                TYING_WORDS
-                    .iter()
-                    .any(|tying| word.eq_ignore_ascii_case(tying.as_bytes()))
-            })
+        // What is set by a name or to a value beyond ASCII, the server would not tell exactly.
+        !sql.is_ascii()
+            || sql
+                .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+                .any(|word| {
+                    TYING_WORDS
+                        .iter()
+                        .any(|tying| word.eq_ignore_ascii_case(tying.as_bytes()))
+                })
     })
 }
 

@@ -256,6 +256,16 @@ impl Side {
         self.admin.rows(&sql).remove(0)
     }
 
+    /// Whether a player's statement is asleep.
+    pub(super) fn is_sleeping(&mut self) -> bool {
+        let sql = format!(
+            "select count(*) > 0 from pg_stat_activity \
+             where datname = '{}' and usename = '{PLAYER}' and wait_event = 'PgSleep'",
+            self.database
+        );
+        self.admin.value(&sql) == "t"
+    }
+
     /// Waits until exactly so much business goes on; what goes on instead, if it does not come to that.
     pub(super) fn wait_for_business(
         &mut self,
