@@ -73,6 +73,17 @@ const KNOWN: [(&str, &str, &str); 6] = [
     ),
 ];
 
+/// The names of all, without `ask.`, in the order of the alphabet.
+pub const NAMES: [&str; KNOWN.len()] = {
+    let mut names = [""; KNOWN.len()];
+    let mut i = 0;
+    while i < KNOWN.len() {
+        names[i] = KNOWN[i].0;
+        i += 1;
+    }
+    names
+};
+
 impl SessionSettings {
     /// The settings of a new session.
     #[must_use]
@@ -145,6 +156,48 @@ impl SessionSettings {
                 ))
             }
         }
+    }
+
+    /// What RESET goes back to.
+    #[must_use]
+    pub fn defaults(&self) -> &Values {
+        &self.defaults
+    }
+
+    /// The value of one as SHOW shows it, and SET takes it.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> Option<String> {
+        self.current().show(name).ok()
+    }
+
+    /// Makes `values` hold for the session, but for the settings that are named with a value of their own. What is not
+    /// allowed is passed over.
+    pub fn recall<'a>(
+        &mut self,
+        mut values: Values,
+        others: impl Iterator<Item = (&'a str, &'a str)>,
+        providers: &[&str],
+    ) {
+        for (name, value) in others {
+            let _ = values.set(name, value, providers);
+        }
+        self.session = values;
+        self.local = None;
+    }
+
+    /// Makes a value what the session begins with, and what RESET goes back to.
+    ///
+    /// # Errors
+    /// As of [`Self::apply`].
+    pub fn begin_with(
+        &mut self,
+        name: &str,
+        value: &str,
+        providers: &[&str],
+    ) -> Result<(), Refusal> {
+        self.defaults.set(name, value, providers)?;
+        self.session = self.defaults.clone();
+        Ok(())
     }
 
     /// Forgets what `SET LOCAL` changed.

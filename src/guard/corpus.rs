@@ -11,6 +11,9 @@ const HOSTILE: &str = include_str!("../../tests/it/hostile/drafts.txt");
 /// Lines of `SQL`, in the same spelling.
 const BENIGN: &str = include_str!("corpus/benign.txt");
 
+/// Lines of `rule | SQL`: what PostgreSQL would read and the guard does not.
+const REFUSED: &str = include_str!("corpus/refused.txt");
+
 fn cases(corpus: &str) -> impl Iterator<Item = &str> {
     corpus
         .lines()
@@ -40,6 +43,22 @@ fn benign_drafts_pass() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 40, "only {count} benign Drafts");
+}
+
+#[test]
+fn constructs_without_use_or_parser_are_refused_by_their_rule() {
+    let visible = visible();
+    let mut wrong = Vec::new();
+    for case in cases(REFUSED) {
+        let (rule, sql) = case.split_once(" | ").expect("a rule and a Draft");
+        let sql = sql.replace("\\n", "\n");
+        match approve(&draft(&sql), &visible, &Rules::default()) {
+            Ok(approved) => wrong.push(format!("{sql}\n  approved as {}", approved.sql())),
+            Err(refusal) if refusal.message.ends_with(rule) => {}
+            Err(refusal) => wrong.push(format!("{sql}\n  {refusal:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Drafts made of the corpora's words in wrong places: none may bring the guard down, and what it approves it approves

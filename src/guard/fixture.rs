@@ -135,7 +135,9 @@ const IMMUTABLE: &str = "abs array_length btrim ceil char_length concat_ws date_
     percentile_disc position rank regexp_replace repeat replace right round row_number rpad rtrim sign split_part sqrt \
     stddev string_agg strpos substr substring sum textcat count avg bool_or array_agg json_agg jsonb_agg corr regr_slope \
     to_number translate trunc unnest upper variance width_bucket xmlcomment ts_rewrite array_to_string cardinality \
-    generate_series int4 date_bin numeric timezone pg_size_pretty generate_subscripts pg_typeof extract";
+    generate_series int4 date_bin numeric timezone pg_size_pretty generate_subscripts pg_typeof extract cume_dist \
+    percent_rank jsonb_path_query jsonb_each jsonb_each_text to_tsvector to_tsquery plainto_tsquery daterange int4range \
+    upper_inf point md5 encode sha256 stddev_samp var_pop bit_and every starts_with normalize";
 
 const STABLE: &str = "age concat current_database current_schema current_schemas current_setting date_trunc now \
     obj_description pg_get_viewdef pg_relation_size has_table_privilege query_to_xml row_to_json statement_timestamp \

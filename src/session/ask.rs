@@ -1,8 +1,10 @@
 //! Asks in a session: recognising one in a frame, having it answered, and putting the answer in its place.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use tokio::time::{Instant, sleep_until};
 
 use super::conversation::Talk;
 use super::fenced::OurPortal;
@@ -10,6 +12,8 @@ use super::finish::Unfinished;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
 use super::serve::{Gone, Session, cancelled};
+use super::shadow::Shadows;
+use super::statement_timeout::GRACE;
 use super::words;
 use crate::ask::answer::Answer;
 use crate::ask::pipeline::{Asked, Resolved};
@@ -17,7 +21,6 @@ use crate::ask::session_settings::SessionSettings;
 use crate::ask::setting_statement::{self, SettingCommand};
 use crate::ask::surface::verb::Verb;
 use crate::ask::surface::{self, Dialect, Embedded, Surface, Whole};
-use crate::ask::table::Table;
 use crate::error::{Refusal, SqlState};
 use crate::exec::fence::{self, Fence};
 use crate::exec::run::{self, RowCap};
@@ -49,6 +52,8 @@ pub(super) struct AskState {
     pub(super) running: Option<Box<str>>,
     /// The session's TimeZone, as the server reports it.
     pub(super) time_zone: Option<Box<str>>,
+    /// Settings that the current transaction has changed.
+    pub(super) shadows: Shadows,
     /// Portals of the current transaction that are not to be executed as they are.
     pub(super) portals: Vec<OurPortal>,
 }
@@ -61,17 +66,17 @@ enum Found {
 }
 
 /// The frame that an ask came in.
-struct Frame {
-    header: Header,
+pub(super) struct Frame {
+    pub(super) header: Header,
     /// The prepared statement's name, when the frame is a Parse.
-    name: Option<Box<[u8]>>,
+    pub(super) name: Option<Box<[u8]>>,
     sql: String,
     /// What follows the SQL and its NUL in a Parse: the parameter types.
     types: Vec<u8>,
 }
 
 /// What is sent in the place of a frame.
-struct Ready {
+pub(super) struct Ready {
     sql: String,
     notices: Vec<Refusal>,
     /// [`Marks::ASKED`], [`Marks::FENCED`] or neither.
@@ -80,6 +85,19 @@ struct Ready {
     holds_ask: bool,
     /// The proof, where the SQL is an ask's alone.
     alone: Option<(Whole, Approved)>,
+}
+
+impl Ready {
+    /// SQL that is nobody's answer.
+    pub(super) fn plain(sql: String, marks: Marks) -> Self {
+        Self {
+            sql,
+            notices: Vec::new(),
+            marks,
+            holds_ask: false,
+            alone: None,
+        }
+    }
 }
 
 impl AskState {
@@ -95,6 +113,7 @@ impl AskState {
             was_fenced: false,
             running: None,
             time_zone: None,
+            shadows: Shadows::default(),
             portals: Vec::new(),
         }
     }
@@ -140,10 +159,22 @@ impl Session {
             self.forward_sql(frame, "SELECT", Marks::default());
             return Ok(());
         }
+        // Whoever cancels from here on means this.
+        self.ticket().clear_cancel();
+        self.settle_shadows_within().await;
         match found {
             Found::Setting(command) => self.apply_setting(frame, &command).await,
             Found::Surface(surface) => {
-                let surface = self.reread(&frame, surface).await;
+                let ticket = self.ticket().clone();
+                let surface = tokio::select! {
+                    biased;
+                    surface = self.reread(&frame, surface) => surface,
+                    () = ticket.cancelled() => {
+                        self.refuse_ask(&frame, &cancelled());
+                        return Ok(());
+                    }
+                    () = self.client_hung_up() => return Err(Gone::Client),
+                };
                 match self.resolve(&surface, &frame).await? {
                     Ok(ready) => self.send(frame, ready).await,
                     Err(refusal) => {
@@ -249,7 +280,6 @@ impl Session {
         let shared = self.shared.clone();
         let pool = self.pool.clone();
         let ticket = self.ticket().clone();
-        ticket.clear_cancel();
         let settings = self.ask_state.settings.current().clone();
         let turns = self.turns(embedded);
         let asked = Asked {
@@ -262,12 +292,31 @@ impl Session {
             turns: &turns,
         };
         let last = self.ask_state.last.clone();
-        let resolved = tokio::select! {
-            biased;
-            resolved = shared.asks.resolve(verb, &asked, last.as_deref(), &*pool) => resolved,
-            () = ticket.cancelled() => Err(cancelled()),
-            () = ticket.expelled() => return Err(Gone::Proxy),
-            () = self.client_hung_up() => return Err(Gone::Client),
+        let started = Instant::now();
+        let resolving = shared.asks.resolve(verb, &asked, last.as_deref(), &*pool);
+        let mut resolving = pin!(resolving);
+        // Most are found before it is worth knowing how long they may be sought.
+        let mut limit = None;
+        let mut is_known = false;
+        let resolved = loop {
+            let due = started + limit.unwrap_or(GRACE);
+            tokio::select! {
+                biased;
+                resolved = &mut resolving => break resolved,
+                () = ticket.cancelled() => break Err(cancelled()),
+                () = ticket.expelled() => return Err(Gone::Proxy),
+                () = self.client_hung_up() => return Err(Gone::Client),
+                () = sleep_until(due), if limit.is_some() || !is_known => {}
+            }
+            if is_known {
+                break Err(out_of_time());
+            }
+            is_known = true;
+            match self.statement_timeout().await {
+                Ok(found) => limit = found,
+                Err(LeaseFailure::Gone(gone)) => return Err(gone),
+                Err(_) => break Err(cancelled()),
+            }
         };
         if let Ok(Resolved {
             answer: Some(answer),
@@ -290,9 +339,9 @@ impl Session {
     }
 
     /// Gets a server for what has become of the frame at the front, and sends it there.
-    async fn send(&mut self, frame: Frame, ready: Ready) -> Result<(), Gone> {
+    pub(super) async fn send(&mut self, frame: Frame, ready: Ready) -> Result<(), Gone> {
         if self.server.is_none()
-            && let Err(failure) = self.take_lease().await
+            && let Err(failure) = self.take_lease_for_ask().await
         {
             let refusal = match failure {
                 LeaseFailure::Lease(error) => error.refusal(),
@@ -391,64 +440,8 @@ impl Session {
         }
     }
 
-    async fn apply_setting(&mut self, frame: Frame, command: &SettingCommand) -> Result<(), Gone> {
-        let providers = self.shared.asks.providers();
-        let applied = self.ask_state.settings.apply(command, &providers);
-        self.ask_state.settings_changed();
-        let command_tag = match command {
-            SettingCommand::Set { .. } => "SET",
-            SettingCommand::Show { .. } => "SHOW",
-            SettingCommand::Reset { .. } => "RESET",
-        };
-        match applied {
-            Err(refusal) => self.refuse_ask(&frame, &refusal),
-            Ok(table) if frame.name.is_none() => {
-                self.from_client.discard(frame.header.frame_bytes);
-                self.answer_setting(table.as_ref(), command_tag);
-            }
-            Ok(table) => {
-                // The server answers Describe and Bind; only its empty query completes in our words.
-                let (sql, marks) = match table {
-                    Some(table) => (table.to_sql(), Marks::default()),
-                    None if command_tag == "SET" => (String::new(), Marks::SETTING_SET),
-                    None => (String::new(), Marks::SETTING_RESET),
-                };
-                let ready = Ready {
-                    sql,
-                    notices: Vec::new(),
-                    marks,
-                    holds_ask: false,
-                    alone: None,
-                };
-                return self.send(frame, ready).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Answers a simple Query about a setting without any server.
-    fn answer_setting(&mut self, table: Option<&Table>, command_tag: &str) {
-        let mut out = BytesMut::new();
-        if let Some(table) = table {
-            let names: Vec<&str> = table.columns().iter().map(|(name, _)| &**name).collect();
-            message::put_text_row_description(&mut out, &names);
-            for row in table.rows() {
-                let cells: Vec<Option<String>> = row.iter().map(|cell| cell.as_text()).collect();
-                let cells: Vec<Option<&str>> = cells.iter().map(Option::as_deref).collect();
-                message::put_text_data_row(&mut out, &cells);
-            }
-        }
-        message::put_command_complete(&mut out, command_tag);
-        message::put_ready_for_query(&mut out, self.status);
-        self.to_client.insert(&out);
-        if self.status == b'I' {
-            self.ask_state.settings.end_transaction();
-            self.ask_state.settings_changed();
-        }
-    }
-
     /// Refuses the ask at the front, and leaves the transaction in the state that PostgreSQL would.
-    fn refuse_ask(&mut self, frame: &Frame, refusal: &Refusal) {
+    pub(super) fn refuse_ask(&mut self, frame: &Frame, refusal: &Refusal) {
         if self.server.is_none() {
             self.refuse_front(refusal);
             return;
@@ -548,6 +541,14 @@ fn today(time_zone: Option<&str>) -> jiff::civil::Date {
         .and_then(|name| jiff::tz::TimeZone::get(name).ok())
         .unwrap_or(jiff::tz::TimeZone::UTC);
     jiff::Timestamp::now().to_zoned(zone).date()
+}
+
+/// PostgreSQL's own words for the end of `statement_timeout`.
+fn out_of_time() -> Refusal {
+    Refusal::new(
+        SqlState::QUERY_CANCELED,
+        "canceling statement due to statement timeout",
+    )
 }
 
 /// The refusal of an ask in text that the session's encoding does not let us write.

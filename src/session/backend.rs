@@ -209,6 +209,7 @@ impl Session {
                 let is_last = self.nothing_was_sent_behind();
                 self.pins.command(command_tag, self.marks, is_last);
                 self.settings.steered(command_tag);
+                self.ask_state.note_end(command_tag);
                 match command_tag {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DISCARD SEQUENCES" => self.sequences_discarded(),
@@ -223,7 +224,11 @@ impl Session {
                         self.set_completed(b"RESET", due);
                         if self.marks.contains(Marks::RESET_ALL) {
                             self.marks.remove(Marks::RESET_ALL);
-                            self.ask_state.reset();
+                            if self.status == b'T' {
+                                self.ask_state.reset_in_transaction();
+                            } else {
+                                self.ask_state.reset();
+                            }
                         }
                     }
                     _ => {}

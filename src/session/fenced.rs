@@ -6,6 +6,7 @@ use super::finish::Unfinished;
 use super::marks::Marks;
 use super::serve::Session;
 use super::words;
+use crate::ask::setting_statement::{self, SettingCommand};
 use crate::exec::fence::{self, Ending, Fence};
 use crate::exec::run::{self, Limits, RowCap};
 use crate::wire::exchange::{Fate, Sent};
@@ -20,6 +21,8 @@ pub(super) struct OurPortal {
     marks: Marks,
     /// What it may still return.
     cap: RowCap,
+    /// What it sets, where it stands for a setting of ours.
+    command: Option<SettingCommand>,
 }
 
 impl Session {
@@ -33,6 +36,7 @@ impl Session {
                 name: portal.into(),
                 marks,
                 cap: RowCap::new(self.limits()),
+                command: command_of(marks, sql),
             });
         }
         if !marks.contains(Marks::ASKED.with(Marks::FENCED)) {
@@ -117,6 +121,11 @@ impl Session {
         let at = portals.iter().position(|ours| *ours.name == *portal)?;
         let marks = portals[at].marks;
         if let Some(fate) = setting_complete(marks) {
+            let mut out = BytesMut::new();
+            if let Some(command) = portals[at].command.clone() {
+                self.set_in_transaction(&command, &mut out);
+            }
+            self.from_client.insert(&out);
             self.from_client.pass(header.frame_bytes);
             let lease = self.server.as_mut()?;
             lease.exchange.sent(Sent::Execute, fate);
@@ -170,6 +179,29 @@ impl Session {
             timeout: values.timeout,
         }
     }
+}
+
+/// The text of a statement that stands for a command about a setting of ours: to the server it is empty, and it tells
+/// the command again when it runs. `None` where a comment cannot hold it.
+pub(super) fn text_of(command: &SettingCommand, value: &str) -> Option<String> {
+    let text = match command {
+        SettingCommand::Set { name, local, .. } => {
+            let scope = if *local { "LOCAL" } else { "SESSION" };
+            format!("SET {scope} ask.{name} TO '{}'", value.replace('\'', "''"))
+        }
+        SettingCommand::Reset { name } => format!("RESET ask.{name}"),
+        SettingCommand::Show { .. } => return None,
+    };
+    (!text.contains("*/") && !text.contains("/*")).then(|| format!("/* {text} */"))
+}
+
+fn command_of(marks: Marks, sql: &[u8]) -> Option<SettingCommand> {
+    if !marks.contains(Marks::SETTING_SET.with(Marks::SETTING_RESET)) {
+        return None;
+    }
+    let text = std::str::from_utf8(sql).ok()?;
+    let text = text.strip_prefix("/*")?.strip_suffix("*/")?;
+    setting_statement::parse(text)
 }
 
 /// CommandComplete of a statement that stood for a `SET` or `RESET` of ours.

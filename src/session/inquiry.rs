@@ -61,6 +61,20 @@ impl Session {
     /// # Cancel safety
     /// Dropping the future loses the answer and nothing else.
     pub(super) async fn inquire(&mut self, sql: &str) -> Result<Rows, Unknown> {
+        if self.status != b'I' {
+            return Err(Unknown::NotAsked);
+        }
+        self.inquire_within(sql).await
+    }
+
+    /// The same where a transaction may be open, which the SQL must not fail.
+    ///
+    /// # Errors
+    /// As of [`Self::inquire`].
+    ///
+    /// # Cancel safety
+    /// As of [`Self::inquire`].
+    pub(super) async fn inquire_within(&mut self, sql: &str) -> Result<Rows, Unknown> {
         if !self.can_inquire() {
             return Err(Unknown::NotAsked);
         }
@@ -88,7 +102,7 @@ impl Session {
 
     /// Nothing is under way, and the session can restore the unnamed statement that a simple Query destroys.
     fn can_inquire(&self) -> bool {
-        self.status == b'I'
+        self.status != b'E'
             && !self.in_batch
             && !self.marks.contains(Marks::UNSEEN)
             && !self.from_client.has_output()

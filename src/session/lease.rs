@@ -29,6 +29,11 @@ impl Session {
     /// Waits for a connection and makes it the session's.
     pub(super) async fn take_lease(&mut self) -> Result<(), LeaseFailure> {
         self.ticket().clear_cancel();
+        self.take_lease_for_ask().await
+    }
+
+    /// The same for what an ask needs, of which a cancel may have come already.
+    pub(super) async fn take_lease_for_ask(&mut self) -> Result<(), LeaseFailure> {
         let mut lease = match self.seat.unpark() {
             Some(lease) => lease,
             None => self.wait_for_lease().await?,
@@ -123,6 +128,14 @@ impl Session {
         if !self.pinned {
             self.shared.metrics.transactions.inc();
             self.ask_state.end_transaction();
+        }
+        if self.ask_state.must_settle() && self.settle_shadows().await.is_err() && !self.pinned {
+            // Nobody else is to find a copy of our settings on it.
+            let lease = self.server.take();
+            if let Some(lease) = lease.and_then(|lease| self.ticket().leave(lease)) {
+                lease.close();
+            }
+            return Ok(());
         }
         if (self.pinned || self.marks.keeps_state())
             && self.shared.pool_mode != PoolMode::Transaction

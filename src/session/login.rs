@@ -8,9 +8,11 @@ use bytes::BytesMut;
 use super::keepers::KeeperWatch;
 use super::replication::ReplicationSession;
 use super::serve::{Session, Shared};
+use super::startup_settings;
 use crate::access;
 use crate::access::settings::Method;
 use crate::access::verifier::Standing;
+use crate::ask::session_settings::SessionSettings;
 use crate::error::{Refusal, SqlState};
 use crate::names::{Caller, raw};
 use crate::pool::connector::Greeting;
@@ -80,13 +82,20 @@ impl Door {
     pub async fn admit(&self, applicant: Applicant) -> Option<Admitted> {
         let Applicant {
             mut stream,
-            startup,
+            mut startup,
         } = applicant;
+        let mut settings = SessionSettings::new(self.shared.asks.settings());
         let admitted = match startup.replication {
-            Replication::No => self
-                .log_in(&mut stream, &startup)
-                .await
-                .map(Entrance::Shared),
+            Replication::No => {
+                let providers = self.shared.asks.providers();
+                match startup_settings::take(&mut startup, &mut settings, &providers) {
+                    Ok(()) => self
+                        .log_in(&mut stream, &startup)
+                        .await
+                        .map(Entrance::Shared),
+                    Err(refusal) => Err(LoginError::Refused(refusal)),
+                }
+            }
             Replication::Physical | Replication::Database => self
                 .log_in_for_replication(&mut stream, &startup)
                 .await
@@ -95,7 +104,7 @@ impl Door {
         let error = match admitted {
             Ok(Entrance::Shared(entrance)) => {
                 self.shared.metrics.logins_ok.inc();
-                return Some(Admitted::Session(Box::new(Session::new(
+                let session = Session::new(
                     self.shared.clone(),
                     stream,
                     entrance.entry,
@@ -103,7 +112,9 @@ impl Door {
                     entrance.watch,
                     entrance.application_name,
                     entrance.greeting.reports,
-                ))));
+                );
+                let session = session.beginning_with(settings);
+                return Some(Admitted::Session(Box::new(session)));
             }
             Ok(Entrance::Own((entry, dedicated))) => {
                 self.shared.metrics.logins_ok.inc();

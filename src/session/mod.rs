@@ -10,6 +10,7 @@ pub mod serve;
 pub mod words;
 
 mod ask;
+mod ask_settings;
 mod backend;
 mod conversation;
 mod deallocate;
@@ -30,6 +31,9 @@ mod set;
 mod set_names;
 mod set_statement;
 mod settings;
+mod shadow;
+mod startup_settings;
+mod statement_timeout;
 mod statements;
 mod temporary_schema;
 mod text_settings;

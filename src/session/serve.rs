@@ -252,6 +252,12 @@ impl Session {
         session
     }
 
+    /// The session with these settings of ours to begin with, and to go back to.
+    pub(super) fn beginning_with(mut self, settings: SessionSettings) -> Self {
+        self.ask_state.settings = settings;
+        self
+    }
+
     /// Serves the client until either side has gone.
     pub async fn run(mut self) {
         loop {
@@ -414,7 +420,10 @@ impl Session {
     /// The connection can go back: everything sent was answered, and no transaction is open.
     #[inline]
     pub(super) fn transaction_has_ended(&self) -> bool {
-        (!self.pinned || self.pins.are_unsettled(self.marks) || self.must_restore_settings())
+        (!self.pinned
+            || self.pins.are_unsettled(self.marks)
+            || self.must_restore_settings()
+            || self.ask_state.must_settle())
             && self.is_at_rest()
     }
 

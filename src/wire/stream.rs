@@ -1,10 +1,12 @@
 //! A socket of either kind, to a client or to a server.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected socket.
@@ -31,14 +33,27 @@ impl Stream {
 
     /// Waits until the peer has closed its side and nothing it sent is left to read.
     pub fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self::Tcp(stream) = self else {
-            // A Unix socket cannot be peeked at; its end is noticed at the next read.
-            return Poll::Pending;
+        let peeked = match self {
+            Self::Tcp(stream) => {
+                let mut byte = [0];
+                let mut byte = ReadBuf::new(&mut byte);
+                ready!(stream.poll_peek(cx, &mut byte))
+            }
+            Self::Unix(stream) => loop {
+                if ready!(stream.poll_read_ready(cx)).is_err() {
+                    return Poll::Ready(());
+                }
+                let peek = || SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+                match stream.try_io(Interest::READABLE, peek) {
+                    // It was not ready after all, and is registered anew.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    peeked => break peeked,
+                }
+            },
         };
-        let mut byte = [0];
-        match stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
-            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        match peeked {
+            Ok(0) | Err(_) => Poll::Ready(()),
+            Ok(_) => Poll::Pending,
         }
     }
 

@@ -34,10 +34,11 @@ fn clause_length(sql: &str, tokens: &[Token]) -> Option<usize> {
     None
 }
 
-/// Cuts the tail off a question that a tool has appended it to: on a line of its own, or in capitals.
+/// Cuts the tail off a question that a tool has appended it to.
 ///
-/// A lower-case `limit 5000` at the end of a line may be the asker's own words ("a credit limit of", "speed limit
-/// 50") and stays in the question, where a provider reads it.
+/// On a line of its own, in capitals, or of more than one clause, it is nobody's words. Otherwise `limit 50` may be the
+/// asker's own ("roads with a speed limit 50"), which the words before it tell: then it stays in the question, where a
+/// provider reads it.
 pub(super) fn cut(question: &str) -> (&str, Option<&str>) {
     let tokens: Vec<Token> = Lexer::new(question, 0, true)
         .filter(Token::is_significant)
@@ -53,11 +54,35 @@ pub(super) fn cut(question: &str) -> (&str, Option<&str>) {
         let gap = &question[tokens[i - 1].end..token.start];
         let tail = &question[token.start..];
         let in_capitals = !tail.bytes().any(|b| b.is_ascii_lowercase());
-        if gap.contains('\n') || in_capitals {
+        let is_one = clause_length(question, &tokens[i..]) == Some(length);
+        if gap.contains('\n')
+            || in_capitals
+            || !is_one
+            || token.is_word(question, "fetch")
+            || !is_noun(question, &tokens[..i])
+        {
             return (question[..token.start].trim_end(), Some(tail.trim_end()));
         }
     }
     (question, None)
+}
+
+/// Whether the words before `limit` or `offset` make it one of theirs: "a limit", "their credit limit", "reached limit".
+fn is_noun(question: &str, before: &[Token]) -> bool {
+    const OF_A_NOUN: [&str; 21] = [
+        "a", "an", "any", "each", "every", "has", "have", "having", "her", "his", "its", "my",
+        "no", "our", "that", "the", "their", "this", "whose", "with", "without",
+    ];
+    const RIGHT_BEFORE: [&str; 22] = [
+        "above", "and", "are", "at", "below", "beyond", "exceed", "exceeds", "hit", "hits", "is",
+        "of", "on", "or", "over", "past", "reach", "reached", "than", "to", "under", "was",
+    ];
+    let is_any = |token: Option<&Token>, words: &[&str]| {
+        token.is_some_and(|token| token.is_any_word(question, words))
+    };
+    let mut back = before.iter().rev();
+    let (last, one_more) = (back.next(), back.next());
+    is_any(last, &OF_A_NOUN) || is_any(last, &RIGHT_BEFORE) || is_any(one_more, &OF_A_NOUN)
 }
 
 #[cfg(test)]
@@ -83,10 +108,39 @@ mod tests {
                 "rooms FETCH FIRST ROW ONLY",
                 ("rooms", Some("FETCH FIRST ROW ONLY")),
             ),
+            ("rooms limit 10", ("rooms", Some("limit 10"))),
+            ("rooms Limit 10", ("rooms", Some("Limit 10"))),
+            ("rooms offset 10", ("rooms", Some("offset 10"))),
+            (
+                "rooms in may limit 10 offset 2",
+                ("rooms in may", Some("limit 10 offset 2")),
+            ),
+            (
+                "rooms with a view fetch first 3 rows only",
+                ("rooms with a view", Some("fetch first 3 rows only")),
+            ),
+            (
+                "the 5 largest rooms by size limit 3",
+                ("the 5 largest rooms by size", Some("limit 3")),
+            ),
+            (
+                "which servers hit their limit 2 times",
+                ("which servers hit their limit 2 times", None),
+            ),
+            (
+                "which servers hit their limit 2",
+                ("which servers hit their limit 2", None),
+            ),
             (
                 "roads with a speed limit 50",
                 ("roads with a speed limit 50", None),
             ),
+            (
+                "cards without credit limit 50",
+                ("cards without credit limit 50", None),
+            ),
+            ("cards over limit 50", ("cards over limit 50", None)),
+            ("codes with an offset 5", ("codes with an offset 5", None)),
             ("rooms LIMIT", ("rooms LIMIT", None)),
             ("rooms LIMIT 10 please", ("rooms LIMIT 10 please", None)),
             ("LIMIT 10", ("LIMIT 10", None)),

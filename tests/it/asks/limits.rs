@@ -50,6 +50,17 @@ async fn rows_end_at_the_cap_and_a_notice_says_so() {
     let answer = client.query(&ask);
     assert!(rows(&answer).len() == 3 && is_cut(&answer, 3), "{answer:?}");
     client.rows("commit");
+    // Whatever the letter case in which a tool appends it.
+    for (tail, count) in [
+        ("LIMIT 2", 2),
+        ("limit 2", 2),
+        ("Limit 2 Offset 1", 2),
+        ("offset 99", 1),
+        ("fetch first 1 rows only", 1),
+    ] {
+        let answer = client.query(&format!("ask {QUESTION} {tail}"));
+        assert_eq!(rows(&answer).len(), count, "{tail}: {answer:?}");
+    }
     // A smaller LIMIT of the client's own is no cut.
     let answer = client.query(&format!("{ask} limit 2"));
     assert_eq!(rows(&answer).len(), 2);
@@ -177,6 +188,138 @@ async fn a_plan_over_the_cost_ceiling_is_nl005() {
     assert_eq!(sqlstate(&refused), "NL005", "{refused:?}");
     scene.answers(LIST_SQL);
     assert_eq!(client.rows(&format!("ask {}", fresh(1))).len(), 3);
+}
+
+/// What the machine can do when it is let, of so many tries.
+const TRIES: usize = 8;
+
+/// Within this a synthesis ends.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// Waits until the model has given up this many answers; how long that took.
+fn until_abandoned(scene: &Scene, count: usize) -> Duration {
+    let start = Instant::now();
+    while scene.model.abandoned() < count {
+        assert!(start.elapsed() < SOON, "the model still thinks");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    start.elapsed()
+}
+
+/// Waits until the model has been asked.
+fn until_thinking(scene: &Scene) {
+    scene
+        .stage
+        .eventually(|| (scene.request_count() > 0).then_some(()));
+}
+
+/// Every way to send an ask.
+fn sendings(number: usize) -> Vec<Vec<u8>> {
+    let ask = format!("/* ask: {} */", fresh(number));
+    let extended = [
+        parse("", ask.as_str(), &[]),
+        bind("", "", &[]),
+        execute("", 0),
+        sync(),
+    ];
+    vec![
+        query(ask.as_str()),
+        query(format!("select * from ({ask}) r")),
+        extended.concat(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_stops_a_synthesis_within_a_tenth_of_a_second() {
+    let scene = Scene::new("").await;
+    scene.model.set(Mode::Slow(Duration::from_secs(60)));
+    let mut client = scene.client();
+    for opening in ["", "begin"] {
+        let mut fastest = SOON;
+        for number in 0..TRIES {
+            client.query(opening);
+            client.send(&sendings(number)[number % 3]);
+            until_thinking(&scene);
+            assert!(!client.is_answered_within(Duration::from_millis(60)));
+            let given_up = scene.model.abandoned();
+            let start = Instant::now();
+            cancel(&scene, &client);
+            let answer = client.until_ready();
+            let answered = start.elapsed();
+            assert_eq!(sqlstate(&answer), "57014", "{answer:?}");
+            fastest = fastest.min(answered + until_abandoned(&scene, given_up + 1));
+            client.query("rollback");
+        }
+        assert!(fastest < AT_ONCE, "{fastest:?}");
+    }
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_stops_its_synthesis_within_a_tenth_of_a_second() {
+    let scene = Scene::new("").await;
+    scene.model.set(Mode::Slow(Duration::from_secs(60)));
+    let mut fastest = SOON;
+    for number in 0..TRIES {
+        let mut client = scene.client();
+        client.query(["", "begin"][number % 2]);
+        client.send(&sendings(number)[number % 3]);
+        until_thinking(&scene);
+        let given_up = scene.model.abandoned();
+        client.kill();
+        fastest = fastest.min(until_abandoned(&scene, given_up + 1));
+    }
+    assert!(fastest < AT_ONCE, "{fastest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statement_timeout_bounds_a_synthesis() {
+    let scene = Scene::new("").await;
+    scene.model.set(Mode::Slow(Duration::from_secs(60)));
+    scene.stage.admin().rows(
+        "create role hasty login password 'h'; alter role hasty set statement_timeout = '300ms'; \
+         grant select on customers, orders to hasty",
+    );
+    let mut by_role = scene.login("hasty", "h");
+    let mut by_set = scene.client();
+    by_set.rows("set statement_timeout = '300ms'");
+    let mut locally = scene.client();
+    locally.rows("begin; set local statement_timeout = '300ms'");
+    assert_eq!(by_role.value("show statement_timeout"), "300ms");
+    for (what, client) in [
+        ("role", &mut by_role),
+        ("SET", &mut by_set),
+        ("SET LOCAL", &mut locally),
+    ] {
+        let mut fastest = SOON;
+        for (number, sending) in sendings(1).into_iter().enumerate() {
+            if what == "SET LOCAL" && number > 0 {
+                client.rows("begin; set local statement_timeout = '300ms'");
+            }
+            let start = Instant::now();
+            client.send(&sending);
+            let answer = client.until_ready();
+            assert_eq!(sqlstate(&answer), "57014", "{what}: {answer:?}");
+            assert_eq!(
+                error(&answer).field(b'M').as_deref(),
+                Some("canceling statement due to statement timeout"),
+                "{what}"
+            );
+            assert!(start.elapsed() >= Duration::from_millis(299));
+            fastest = fastest.min(start.elapsed());
+            if what == "SET LOCAL" {
+                assert_eq!(answer.last().unwrap().body, b"E");
+                client.rows("rollback");
+            }
+        }
+        assert!(
+            fastest < Duration::from_millis(300) + AT_ONCE,
+            "{what}: {fastest:?}"
+        );
+        assert_eq!(client.value("select 1"), "1");
+    }
+    // Nobody holds a connection while a model thinks.
+    assert_eq!(scene.stage.admin().value("select count(*) from pg_stat_activity where usename = 'app' and state like '%transaction%'"), "0");
 }
 
 fn cancel(scene: &Scene, client: &Raw) {

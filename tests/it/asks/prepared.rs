@@ -2,7 +2,8 @@
 
 use super::{LIST_SQL, QUESTION, Scene, check_usable, expected, fresh};
 use crate::support::frames::{
-    bind, bind_formats, close_statement, describe_statement, execute, parse, sync,
+    Frame, bind, bind_formats, close_portal, close_statement, describe_portal, describe_statement,
+    execute, parse, sync,
 };
 use crate::support::raw::{rows, sqlstate};
 
@@ -296,5 +297,154 @@ async fn a_client_that_flushes_and_waits_is_answered_like_any_other() {
         assert_eq!(client.until_ready().len(), 1);
         client.query("rollback");
     }
+    check_usable(&mut client);
+}
+
+/// Messages as a text, without what tells of the ask itself.
+fn rendered(frames: &[Frame]) -> Vec<String> {
+    let told = frames.iter().filter(|frame| frame.tag != b'N');
+    told.map(Frame::render).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_ask_answers_every_message_as_its_sql_does() {
+    let scene = Scene::new("").await;
+    let mut client = scene.client();
+    let sql = "SELECT id, name, id::numeric / 3 AS third FROM public.customers ORDER BY id LIMIT 5";
+    scene.answers(sql);
+    let ask = format!("/* ask: {QUESTION} */");
+    let binary = || bind_formats("p", "s", &[], &[], &[1]);
+    let mut answers = |text: &str| {
+        client.rows("begin");
+        let said: Vec<_> = [
+            vec![parse("s", text, &[]), describe_statement("s"), sync()],
+            vec![binary(), describe_portal("p"), sync()],
+            vec![execute("p", 2), sync()],
+            vec![execute("p", 2), execute("p", 2), execute("p", 2), sync()],
+            vec![execute("p", 0), sync()],
+            vec![bind("", "s", &[]), execute("", 2), execute("", 0), sync()],
+            vec![bind("", "s", &[]), execute("", 1), sync()],
+            vec![
+                bind("q", "s", &[]),
+                describe_portal("q"),
+                execute("q", 3),
+                close_portal("q"),
+                execute("q", 1),
+                sync(),
+            ],
+        ]
+        .into_iter()
+        .map(|messages| rendered(&client.exchange(&messages)))
+        .collect();
+        client.query("rollback");
+        client.exchange(&[close_statement("s"), sync()]);
+        said
+    };
+    let direct = answers(sql);
+    for (text, expected) in [
+        (ask.clone(), &direct),
+        (
+            format!("select * from ({ask}) r"),
+            &answers(&format!("select * from ({sql}) r")),
+        ),
+    ] {
+        for (said, expected) in answers(&text).iter().zip(expected) {
+            assert_eq!(said, expected, "{text}");
+        }
+    }
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_ask_meets_changed_tables_as_its_sql_does() {
+    let scene = Scene::new("").await;
+    let (mut client, mut owner) = (scene.client(), scene.client());
+    let sql = "SELECT id, total FROM public.orders ORDER BY id LIMIT 2";
+    scene.answers(sql);
+    client.exchange(&[parse("a", format!("ask {QUESTION}"), &[]), sync()]);
+    client.exchange(&[parse("p", sql, &[]), sync()]);
+    let mut run = |name: &str| {
+        let answer = client.exchange(&[bind("", name, &[]), execute("", 0), sync()]);
+        rendered(&answer).into_iter().collect::<Vec<_>>()
+    };
+    // Where it fails, the ask's own error names its SQL besides.
+    let class = |lines: &[String]| {
+        let heads = lines.iter().map(|line| match line.split_once(" M=") {
+            Some((head, _)) => head.to_owned(),
+            None => line.clone(),
+        });
+        heads.collect::<Vec<_>>()
+    };
+    for change in [
+        "alter table orders add column note text",
+        "create index on orders (total)",
+        "alter table orders alter total type text",
+        "alter table orders rename total to amount",
+        "drop table orders",
+    ] {
+        assert_eq!(class(&run("a")), class(&run("p")), "before {change}");
+        owner.rows(change);
+        let (asked, plain) = (run("a"), run("p"));
+        assert_eq!(
+            class(&asked),
+            class(&plain),
+            "after {change}: {asked:?} {plain:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_tells_where_in_the_answers_sql_it_is() {
+    let more = "set role app; create function public.twice(int) returns int immutable language sql as 'select 2 * $1'; reset role";
+    let scene = Scene::with_tables("", more).await;
+    scene.answers("SELECT id, twice(id) AS t FROM customers ORDER BY id LIMIT 3");
+    let mut client = scene.client();
+    let ask = format!("/* ask: {QUESTION} */");
+    assert_eq!(client.rows(&ask).len(), 3);
+    // In this session the function is not to be found.
+    client.rows("set search_path = pg_catalog");
+    for text in [
+        ask.clone(),
+        format!("ask {QUESTION}"),
+        format!("select 'ä', r.* from ({ask}) r"),
+        format!("with r as ({ask}) select * from r"),
+        format!("select * from ask('{QUESTION}') r"),
+        format!("explain {ask}"),
+        format!("copy ({ask}) to stdout"),
+        format!("select 1; {ask}"),
+        format!("declare c cursor for {ask}"),
+        format!("create temp table t as {ask}"),
+    ] {
+        let extended = [
+            parse("", text.as_str(), &[]),
+            bind("", "", &[]),
+            execute("", 0),
+            sync(),
+        ];
+        let mut answers = vec![client.query(&text)];
+        if !text.contains(';') {
+            answers.push(client.exchange(&extended));
+        }
+        for answer in answers {
+            let refusal = crate::support::raw::error(&answer);
+            assert_eq!(
+                refusal.field(b'C').as_deref(),
+                Some("42883"),
+                "{text}: {answer:?}"
+            );
+            let query = refusal.field(b'q').unwrap_or_default();
+            let position: usize = refusal.field(b'p').unwrap_or_default().parse().unwrap();
+            let there: String = query.chars().skip(position - 1).collect();
+            assert!(there.starts_with("twice(id)"), "{text}: {there} in {query}");
+            assert_eq!(refusal.field(b'P'), None, "{text}");
+        }
+    }
+    // What is wrong with the client's own text stays where the client wrote it.
+    let refusal = client.error("select nothing from pg_class");
+    assert_eq!(
+        (refusal.field(b'q'), refusal.field(b'P').as_deref()),
+        (None, Some("8"))
+    );
+    client.rows("reset search_path");
     check_usable(&mut client);
 }

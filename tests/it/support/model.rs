@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ struct Shared {
     next: Mutex<VecDeque<Mode>>,
     mode: Mutex<Mode>,
     received: Mutex<Vec<Received>>,
+    /// Requests whose asker has gone before the answer.
+    abandoned: AtomicUsize,
 }
 
 impl Model {
@@ -87,6 +90,7 @@ impl Model {
             next: Mutex::new(VecDeque::new()),
             mode: Mutex::new(mode),
             received: Mutex::new(Vec::new()),
+            abandoned: AtomicUsize::new(0),
         });
         let router = Router::new()
             .route("/v1/chat/completions", post(completions))
@@ -126,9 +130,23 @@ impl Model {
         self.shared.next.lock().unwrap().extend(modes);
     }
 
+    /// How many requests were given up before they were answered.
+    pub(crate) fn abandoned(&self) -> usize {
+        self.shared.abandoned.load(Ordering::SeqCst)
+    }
+
     /// The requests since the last call.
     pub(crate) fn take_received(&self) -> Vec<Received> {
         std::mem::take(&mut self.shared.received.lock().unwrap())
+    }
+}
+
+/// An answer that is thought about, and counted when it is dropped.
+struct Waiting<'a>(&'a Shared);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.abandoned.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -155,7 +173,9 @@ async fn completions(
         Mode::Good(sql) => says(&answer(&sql)),
         Mode::Says(text) => says(&text),
         Mode::Slow(delay) => {
+            let waiting = Waiting(&shared);
             tokio::time::sleep(delay).await;
+            std::mem::forget(waiting);
             says(&answer("SELECT 1 AS late"))
         }
         Mode::Prose => says("There are many orders in the database. Which ones do you mean?"),
