@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::table::{Cell, Position, Protocol, Table};
-use super::{Shop, scripts};
+use super::{Shop, psql_version, scripts};
 use crate::support::client::Client;
 use crate::support::postgres::{Fixture, Postgres};
 use crate::support::proxy::Proxy;
@@ -67,7 +67,10 @@ struct Seen {
 
 #[test]
 fn psql() {
-    check("psql", psql::at_its_prompt);
+    // An older one drops every `--` comment, wherever it stands.
+    if psql_version() >= 15 {
+        check("psql", psql::at_its_prompt);
+    }
 }
 
 #[test]
