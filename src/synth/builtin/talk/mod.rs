@@ -179,11 +179,15 @@ fn subject(understood: &Understood) -> Subject {
         },
     });
     let columns = shows.iter().all(|s| matches!(s, Show::Attribute(_)));
-    match (own, columns) {
-        (true, _) => Subject::Own,
-        // "by status" goes on.
-        (false, true) if !words::begins_with_preposition(lattice) => Subject::Columns,
-        (false, _) => Subject::None,
+    // "by status" goes on.
+    let goes_on = words::begins_with_preposition(lattice);
+    // "which country has the most orders" names whose columns it asks for.
+    let names_rows = || readings[0].sketch.nouns.iter().copied().any(is_thing);
+    match columns && !goes_on {
+        _ if own => Subject::Own,
+        true if names_rows() => Subject::Own,
+        true => Subject::Columns,
+        false => Subject::None,
     }
 }
 

@@ -84,3 +84,53 @@ fn conversations_over_a_library_go_as_expected() {
         include_str!("../corpus/talk_library.txt"),
     );
 }
+
+/// Every question of a corpus that is answered by itself, asked after each of these: it means the same.
+fn check_own(snapshot: Snapshot, corpus: &str, before: &[&str]) {
+    let engine = Engine::new(&fixture::visible(snapshot));
+    let mut misread = Vec::new();
+    for case in corpus.split("\n\n").map(str::trim) {
+        let question = case.lines().next().unwrap_or_default();
+        let Ok(alone) = ask(&engine, &mut Vec::new(), question) else {
+            continue;
+        };
+        for base in before {
+            let mut turns = Vec::new();
+            ask(&engine, &mut turns, base).unwrap();
+            match ask(&engine, &mut turns, question) {
+                Ok(draft) if draft.sql == alone.sql => {}
+                Ok(draft) => misread.push(format!("{base} / {question}\n    {}", draft.sql)),
+                Err(error) => misread.push(format!("{base} / {question}\n    {error:?}")),
+            }
+        }
+    }
+    assert!(misread.is_empty(), "misread:\n{}", misread.join("\n"));
+}
+
+#[test]
+fn a_question_of_its_own_means_the_same_whatever_was_asked_before() {
+    check_own(
+        fixture::shop(),
+        include_str!("../corpus/shop.txt"),
+        &[
+            "orders placed in 2025",
+            "top 5 customers by revenue this year",
+            "average price by category",
+        ],
+    );
+    check_own(
+        fixture::network(),
+        include_str!("../corpus/network.txt"),
+        &["how many devices are offline", "critical alerts this week"],
+    );
+    check_own(
+        fixture::library(),
+        include_str!("../corpus/library.txt"),
+        &["loans last month by member", "novels"],
+    );
+    check_own(
+        fixture::clinic(),
+        include_str!("../corpus/clinic.txt"),
+        &["appointments by doctor", "patients from Oslo"],
+    );
+}
