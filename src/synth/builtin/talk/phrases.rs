@@ -38,7 +38,7 @@ pub(super) const LEADS: &[(Manner, &str)] = &[
     ),
     (
         Manner::Also,
-        "also|plus|add|add the|include|include the|including|including the|as well as|along with|together with|in addition|with the|with their|\
+        "also|or|plus|add|add the|include|include the|including|including the|as well as|along with|together with|in addition|with the|with their|\
          show also|also show|also include|also add|broken down|break it down|break that down|break them down|break this down|\
          split it|split that|split them|split this|split|divide it|divide that",
     ),

@@ -134,3 +134,40 @@ fn a_question_of_its_own_means_the_same_whatever_was_asked_before() {
         &["appointments by doctor", "patients from Oslo"],
     );
 }
+
+#[test]
+fn a_follow_up_of_any_kind_is_answered_or_refused_and_never_panics() {
+    let engine = Engine::new(&fixture::visible(fixture::shop()));
+    let words: Vec<&str> = "how many the customers their orders by instead most top 5 without Germany or and not only \
+        $1 2025 average revenue 'x' price over ? last month any also percentage sorted of them name too country"
+        .split_whitespace()
+        .collect();
+    for base in [
+        "top 5 customers by revenue this year",
+        "orders over 500 from Germany",
+    ] {
+        let mut turns = Vec::new();
+        ask(&engine, &mut turns, base).unwrap();
+        // Every pair, and a walk through the list: enough to meet each rule in odd company.
+        for (i, a) in words.iter().enumerate() {
+            for (j, b) in words.iter().enumerate() {
+                let c = words[(i * 7 + j * 3) % words.len()];
+                let _ = ask(&engine, &mut turns.clone(), &format!("{a} {b} {c}"));
+            }
+        }
+        for odd in [
+            "",
+            " ",
+            "?",
+            "and",
+            ",",
+            "instead of",
+            "any",
+            "\u{0}",
+            "and and and",
+            "''",
+        ] {
+            let _ = ask(&engine, &mut turns.clone(), odd);
+        }
+    }
+}
