@@ -10,6 +10,7 @@ use lru::LruCache;
 
 use super::cancel::CancelPoint;
 use super::connector::Welcome;
+use super::own_names::OwnNames;
 use super::set_values::InForce;
 use super::statement::{Change, Statement};
 use crate::observe::metrics::Held;
@@ -40,6 +41,8 @@ pub struct ServerConnection {
     pub unnamed_owner: u64,
     /// Statements that nobody needs any more, to be closed with the next messages that go.
     pub closing: Vec<StatementName>,
+    /// Statements that stand here under a client's own names.
+    pub own: OwnNames,
     /// The body of the last ParameterDescription that was asked for, kept for the next one.
     pub described_types: Vec<u8>,
     /// Whose it has been.
@@ -72,6 +75,7 @@ impl ServerConnection {
             reports,
             unnamed_owner: 0,
             closing: Vec::new(),
+            own: OwnNames::default(),
             described_types: Vec::new(),
             past: Past::default(),
             scratch: BytesMut::new(),
@@ -155,6 +159,7 @@ impl ServerConnection {
     pub fn forget_all(&mut self) {
         self.prepared.clear();
         self.closing.clear();
+        let _ = self.own.take();
         self.unnamed_owner = 0;
     }
 

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod connector;
 pub mod dedicated;
 pub mod lease;
+pub mod own_names;
 pub mod registry;
 pub mod replay;
 pub mod roster;

@@ -101,11 +101,38 @@ impl ServerConnection {
     /// # Cancel safety
     /// As of [`Self::bring_into_force`].
     pub async fn run(&mut self, sql: &str) -> Result<BytesMut, ReplayError> {
-        let mut notifications = BytesMut::new();
         let mut query = BytesMut::new();
         message::put_query(&mut query, sql.as_bytes());
+        self.carry_out(&query).await
+    }
+
+    /// Closes the statements that stand here under names of another session's client.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    ///
+    /// # Cancel safety
+    /// As of [`Self::bring_into_force`].
+    pub async fn close_names_of_others(&mut self, session: u64) -> Result<(), ReplayError> {
+        if self.own.are_of(session) {
+            return Ok(());
+        }
+        let mut closes = BytesMut::new();
+        for name in self.own.take().into_keys() {
+            message::put_frame(&mut closes, tag::CLOSE, &[b"S", &name, b"\0"]);
+        }
+        message::put_frame(&mut closes, tag::SYNC, &[]);
+        timeout(REPLAY_TIMEOUT, self.carry_out(&closes))
+            .await
+            .unwrap_or(Err(ReplayError::Lost))
+            .map(drop)
+    }
+
+    /// Sends messages of ours whose answers end in one ReadyForQuery, and reads up to that.
+    async fn carry_out(&mut self, messages: &[u8]) -> Result<BytesMut, ReplayError> {
+        let mut notifications = BytesMut::new();
         let lost = |_| ReplayError::Lost;
-        self.stream.write_all(&query).await.map_err(lost)?;
+        self.stream.write_all(messages).await.map_err(lost)?;
         let mut refused = None;
         loop {
             let mut frame = vec![0; HEADER_BYTES];

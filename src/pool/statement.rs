@@ -19,6 +19,8 @@ pub struct Statement {
     id: u64,
     marks: u32,
     body: Box<[u8]>,
+    /// The `PREPARE` that made it, if it was one.
+    prepare: Option<Box<[u8]>>,
     /// Unknown until the server has described it.
     reading: OnceLock<Reading>,
 }
@@ -114,6 +116,12 @@ impl Statement {
         self.reading.get()
     }
 
+    /// The client's `PREPARE` in full, where the statement was made by one.
+    #[must_use]
+    pub fn prepare(&self) -> Option<&[u8]> {
+        self.prepare.as_deref()
+    }
+
     fn sql_bytes(&self) -> usize {
         memchr::memchr(0, &self.body).unwrap_or(self.body.len())
     }
@@ -143,6 +151,8 @@ pub enum Change {
         name: Box<[u8]>,
         /// What it is.
         statement: Arc<Statement>,
+        /// What fails with it is this one alone.
+        is_alone: bool,
     },
     /// The server is asked what it has made of the statement that a client gave this name.
     Described {
@@ -189,10 +199,26 @@ impl Statements {
     /// A statement that nobody shares yet: the body of a Parse behind the name, and marks that the session makes of it.
     #[must_use]
     pub fn begin(&self, marks: u32, body: &[u8]) -> Arc<Statement> {
+        self.make(marks, body.into(), None)
+    }
+
+    /// One that is made by a `PREPARE`, behind so many bytes of which the statement itself begins.
+    ///
+    /// Its SQL has spaces in the place of what stands before it, so that an error points to the same place in it.
+    #[must_use]
+    pub fn begin_prepare(&self, marks: u32, prepare: &[u8], begins_at: usize) -> Arc<Statement> {
+        let mut body = vec![b' '; begins_at];
+        body.extend_from_slice(prepare.get(begins_at..).unwrap_or_default());
+        body.extend_from_slice(&[0; 3]);
+        self.make(marks, body.into(), Some(prepare.into()))
+    }
+
+    fn make(&self, marks: u32, body: Box<[u8]>, prepare: Option<Box<[u8]>>) -> Arc<Statement> {
         Arc::new(Statement {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             marks,
-            body: body.into(),
+            body,
+            prepare,
             reading: OnceLock::new(),
         })
     }
@@ -201,12 +227,22 @@ impl Statements {
     #[must_use]
     pub fn settle(&self, statement: &Arc<Statement>, reading: Reading) -> Arc<Statement> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let content = (statement.marks, &statement.body, &reading);
+        let content = (
+            statement.marks,
+            &statement.body,
+            &statement.prepare,
+            &reading,
+        );
         let hash = known.hasher.hash_one(content);
         let equals = known.by_hash.entry(hash).or_default();
         let shared = equals.iter().filter_map(Weak::upgrade).find(|other| {
-            (other.marks, &other.body, other.reading())
-                == (statement.marks, &statement.body, Some(&reading))
+            (other.marks, &other.body, &other.prepare, other.reading())
+                == (
+                    statement.marks,
+                    &statement.body,
+                    &statement.prepare,
+                    Some(&reading),
+                )
         });
         if let Some(shared) = shared {
             return shared;
@@ -288,6 +324,20 @@ mod tests {
         ] {
             assert_ne!(settle(other).id(), first.id());
         }
+    }
+
+    #[test]
+    fn what_a_prepare_prepares_stands_where_it_stood() {
+        let statements = Statements::default();
+        let sql = b"prepare p as select 1";
+        let statement = statements.begin_prepare(0, sql, 12);
+        assert_eq!(statement.sql(), b"             select 1");
+        assert_eq!(statement.types(), [0, 0]);
+        assert_eq!(statement.prepare(), Some(&sql[..]));
+        let statement = statements.settle(&statement, reading(&[0, 0], None));
+        let renamed = statements.begin_prepare(0, b"prepare q as select 1", 12);
+        let renamed = statements.settle(&renamed, reading(&[0, 0], None));
+        assert_ne!(statement.id(), renamed.id());
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Session {
             if whole && examined && tells && !describes {
                 renamed = self.note_server_frame(header, due);
             } else if header.tag == tag::ERROR_RESPONSE {
-                self.take_back_lost();
+                self.take_back_lost(false);
             }
             match verdict {
                 Verdict::Pass => match renamed {
@@ -153,7 +153,7 @@ impl Session {
                 self.settings_ready();
                 self.own_words_ahead = false;
                 self.text_settings_in_doubt = false;
-                self.deallocating = None;
+                self.names.ready(self.status);
                 if self
                     .server
                     .as_ref()
@@ -214,11 +214,8 @@ impl Session {
                     b"DISCARD ALL" => self.everything_discarded(),
                     b"DISCARD SEQUENCES" => self.sequences_discarded(),
                     b"DEALLOCATE ALL" => self.everything_deallocated(),
-                    b"DEALLOCATE" => {
-                        if let Some(name) = self.deallocating.take() {
-                            self.statements.remove(&name);
-                        }
-                    }
+                    b"DEALLOCATE" => self.name_deallocated(),
+                    b"PREPARE" => self.name_prepared(),
                     b"SET" => self.set_completed(b"SET", due),
                     b"RESET" => {
                         self.set_completed(b"RESET", due);
@@ -270,6 +267,7 @@ impl Session {
             self.server_farewell = true;
         }
         self.settings.failed();
+        let is_aborted = message::error_field(frame, b'C') == Some(b"25P02");
         let renamed = match &self.ask_state.running {
             Some(sql) => message::with_internal_query(frame, sql),
             None if self.ask_state.was_fenced
@@ -283,16 +281,18 @@ impl Session {
                 .and_then(|lease| put_back(frame, lease.exchange.failed_name()?))
                 .map(with_length),
         };
-        self.take_back_lost();
+        self.take_back_lost(is_aborted);
         renamed
     }
 
-    /// Takes back what an error kept from happening.
-    fn take_back_lost(&mut self) {
+    /// Takes back what an error kept from happening; `is_aborted` says that it is of a transaction which had failed
+    /// before.
+    fn take_back_lost(&mut self, is_aborted: bool) {
         let Some(lease) = &mut self.server else {
             return;
         };
         let mut replaced_count = 0;
+        let mut described_not = Vec::new();
         for change in lease.exchange.take_lost() {
             match change {
                 Change::Named { name, statement } => {
@@ -302,9 +302,13 @@ impl Session {
                 Change::Unnamed { name, statement } => {
                     self.statements.insert(name, statement);
                 }
-                Change::Owned { name, statement } => {
+                Change::Owned {
+                    name,
+                    statement,
+                    is_alone,
+                } => {
                     self.statements.insert(name, statement);
-                    self.verbatim = false;
+                    self.verbatim &= is_alone;
                 }
                 Change::Compared { statement } => {
                     self.preparing = None;
@@ -313,7 +317,8 @@ impl Session {
                         self.unnamed.was_not_brought();
                     }
                 }
-                Change::Described { .. } | Change::UnnamedDescribed => {}
+                Change::Described { name, statement } => described_not.push((name, statement)),
+                Change::UnnamedDescribed => {}
                 Change::Closed(name) => lease.closing.push(name),
                 Change::Replaced => replaced_count += 1,
                 Change::Sets(_) => {}
@@ -322,6 +327,13 @@ impl Session {
         self.unnamed.take_back(replaced_count);
         if replaced_count > 0 && !self.unnamed.is_in_doubt() {
             lease.unnamed_owner = self.unnamed.owner_left();
+        }
+        for (name, statement) in described_not {
+            if is_aborted {
+                self.describe_later(name, statement);
+            } else {
+                self.name_stays(&name, &statement);
+            }
         }
     }
 
@@ -357,6 +369,7 @@ impl Session {
     fn everything_deallocated(&mut self) {
         // The unnamed statement is none of those that are forgotten.
         self.statements.clear();
+        self.names.forget();
         if let Some(lease) = &mut self.server {
             let unnamed_owner = lease.unnamed_owner;
             lease.forget_all();

@@ -2,6 +2,7 @@
 
 use super::frontend::{Step, malformed};
 use super::marks::Marks;
+use super::own_names::Names;
 use super::prepare::Brought;
 use super::serve::Session;
 use super::statements::put_parse;
@@ -42,7 +43,7 @@ impl Session {
             self.in_batch = true;
             return Step::Next;
         }
-        if self.verbatim || !self.is_sound_name(name) {
+        if self.verbatim && !self.statements.contains_key(name) || !self.is_sound_name(name) {
             // A name that is no text in the client's encoding, the server is to refuse.
             self.marks.add(marks);
             return self.forward(header, Sent::Parse);
@@ -169,6 +170,11 @@ impl Session {
             if self.must_wait_for_status(marks) {
                 return Step::Wait;
             }
+            match self.see_to_bound_names(header, &portal) {
+                Names::Right => {}
+                Names::Wait => return Step::Wait,
+                Names::Refused => return Step::Next,
+            }
             self.before_sequences(marks);
             if marks.contains(Marks::BEGIN) {
                 // Its Parse may have been answered long ago.
@@ -195,7 +201,8 @@ impl Session {
         let Some(statement) = self.statements.get(name).cloned() else {
             // What it runs only the server knows, as with an EXECUTE: it may write, and is no ask. Its portal may have
             // been one's.
-            let portal = portal.to_vec();
+            let (portal, name) = (portal.to_vec(), name.to_vec());
+            self.hide_own(&name);
             self.open_fence(Marks::default(), b"EXECUTE", &portal);
             return self.forward(header, Sent::Bind);
         };
@@ -269,6 +276,8 @@ impl Session {
             return Step::Next;
         }
         let Some(statement) = self.statements.get(name).cloned() else {
+            let name = name.to_vec();
+            self.hide_own(&name);
             return self.forward(header, Sent::Describe);
         };
         self.close_old();

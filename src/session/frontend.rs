@@ -2,12 +2,11 @@
 
 use bytes::BytesMut;
 
-use super::deallocate::Deallocate;
 use super::marks::Marks;
+use super::own_names::Names;
 use super::serve::{Session, Turn};
 use super::words;
 use crate::error::{Refusal, SqlState};
-use crate::pool::settings::PoolMode;
 use crate::pool::statement::Change;
 use crate::wire::exchange::{Fate, Sent};
 use crate::wire::frame::{BadHeader, HEADER_BYTES, Header, split_cstr, tag};
@@ -31,6 +30,7 @@ impl Session {
         self.client_frame_wanted = 0;
         self.waiting_for_answers = false;
         self.end_skipped_query();
+        self.describe_prepared();
         loop {
             if self.unfinished.is_some() && !self.finish_ask() {
                 return self.held_by_ask();
@@ -76,6 +76,13 @@ impl Session {
             return;
         }
         self.own_words_ahead = false;
+        if self.names.release_query()
+            && let Ok(Some(header)) = Header::read_frontend(self.from_client.unscanned())
+        {
+            // The Query was held back, and the error is its answer.
+            self.from_client.discard(header.frame_bytes);
+            self.unnamed.forget();
+        }
         if let Some(lease) = &mut self.server {
             lease.scratch.clear();
             message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
@@ -97,10 +104,15 @@ impl Session {
                 return true;
             }
         }
-        if !self.names_in_doubt || self.in_batch {
+        if !self.names_in_doubt {
             return false;
         }
-        self.names_in_doubt = !self.owes_nothing();
+        if !self.in_batch {
+            self.names_in_doubt = !self.owes_nothing();
+        } else if speaks_of_names {
+            // The batch has begun with something else.
+            self.names_in_doubt = !self.is_answered();
+        }
         self.names_in_doubt && speaks_of_names
     }
 
@@ -110,7 +122,7 @@ impl Session {
             .is_none_or(|lease| lease.exchange.is_empty() || lease.exchange.is_skipping())
     }
 
-    fn is_copying_in(&self) -> bool {
+    pub(super) fn is_copying_in(&self) -> bool {
         self.server
             .as_ref()
             .is_some_and(|lease| lease.exchange.is_copying_in())
@@ -169,25 +181,14 @@ impl Session {
                 if self.must_wait_for_names(header) {
                     return Step::Wait;
                 }
-                let deallocate = marks
-                    .contains(Marks::FORGETS_STATEMENTS)
-                    .then(|| self.front_deallocate(header))
-                    .flatten();
-                if let Some(Deallocate::Named(name)) = &deallocate
-                    && header.tag == tag::QUERY
-                    && !self.verbatim
-                {
-                    // Without one of those, nothing that is under way can make a difference.
-                    if (self.in_batch || self.names_in_doubt) && !self.is_answered() {
-                        return Step::Wait;
-                    }
-                    if self.status != b'E' && self.statements.contains_key(name) {
-                        self.marks.add(marks);
-                        self.deallocate(header, name.clone());
-                        return Step::Next;
+                if marks.contains(Marks::MAY_NAME_STATEMENTS) {
+                    match self.see_to_names(header, marks) {
+                        Names::Right => {}
+                        Names::Wait => return Step::Wait,
+                        Names::Refused => return Step::Next,
                     }
                 }
-                self.before_statement(header, marks, deallocate.as_ref());
+                self.before_keeping(marks);
                 return if header.tag == tag::QUERY {
                     self.forward_query(header, marks)
                 } else {
@@ -204,6 +205,11 @@ impl Session {
             return self.forward(header, Sent::Close);
         }
         if self.must_wait_for_names(header) {
+            return Step::Wait;
+        }
+        if matches!(header.tag, tag::QUERY | tag::PARSE | tag::FUNCTION_CALL)
+            && self.before_unseen(header) == Names::Wait
+        {
             return Step::Wait;
         }
         match header.tag {
@@ -261,35 +267,13 @@ impl Session {
         }
     }
 
-    /// Brings the connection to where the statement at the front expects it.
-    fn before_statement(&mut self, header: Header, marks: Marks, deallocate: Option<&Deallocate>) {
+    /// Brings the connection to where a statement with these marks expects it.
+    pub(super) fn before_keeping(&mut self, marks: Marks) {
         self.before_sequences(marks);
         if marks.contains(Marks::SAYS_TEMPORARY_SCHEMA) {
             self.restore_temporary_schema();
         }
         self.stays.ran_library |= marks.contains(Marks::RUNS_LIBRARY.with(Marks::CODE));
-        let shows_ours = marks.contains(Marks::SHOWS_STATEMENTS)
-            && self
-                .server
-                .as_ref()
-                .is_some_and(|lease| lease.holds_statements());
-        // DEALLOCATE ALL speaks of no name, and a Query's of one that is not among them of none of theirs.
-        let is_of_none = match deallocate {
-            Some(Deallocate::All) => true,
-            Some(Deallocate::Named(_)) => header.tag == tag::QUERY,
-            None => false,
-        };
-        // A named statement of this kind may be executed at any time, and speaks of those that there are by then.
-        let names_theirs = !is_of_none
-            && marks.contains(Marks::NAMES_STATEMENT.with(Marks::SHOWS_STATEMENTS))
-            && (!self.statements.is_empty() || self.front_is_named_parse(header));
-        if (shows_ours || names_theirs)
-            && !self.verbatim
-            && self.status != b'E'
-            && self.shared.pool_mode != PoolMode::Transaction
-        {
-            self.use_own_names(header.tag == tag::QUERY && !self.in_batch);
-        }
     }
 
     /// The function that the FunctionCall at the front calls; `None` while that has not arrived.
@@ -298,7 +282,7 @@ impl Session {
         body.first_chunk().map(|oid| u32::from_be_bytes(*oid))
     }
 
-    fn front_is_named_parse(&self, header: Header) -> bool {
+    pub(super) fn front_is_named_parse(&self, header: Header) -> bool {
         header.tag == tag::PARSE && self.from_client.unscanned().get(HEADER_BYTES) != Some(&0)
     }
 
@@ -313,6 +297,13 @@ impl Session {
     }
 
     fn forward_execute(&mut self, header: Header) -> Step {
+        if self.has_naming_portals() {
+            let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
+            if let Some((portal, _)) = split_cstr(body) {
+                let portal = portal.to_vec();
+                self.executes(&portal);
+            }
+        }
         if self.portals_that_set.is_empty() {
             return self.forward(header, Sent::Execute);
         }

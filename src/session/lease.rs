@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::time::timeout;
 
 use super::marks::Marks;
@@ -10,7 +11,7 @@ use super::serve::{Gone, Session};
 use crate::pool::lease::{Lease, LeaseError, Pool};
 use crate::pool::replay::ReplayError;
 use crate::pool::roster::Ticket;
-use crate::pool::set_values::is_same;
+use crate::pool::set_values::{InForce, is_same};
 use crate::pool::settings::PoolMode;
 
 /// How long the server may take to receive what a client sent before it went.
@@ -95,12 +96,13 @@ impl Session {
     async fn prepare_lease(&mut self, mut lease: Lease) -> Result<Lease, LeaseFailure> {
         let ticket = self.ticket().clone();
         for attempt in 1.. {
-            let was_untouched = lease.in_force.is_none();
+            let was_untouched = lease.in_force.is_none() && lease.own.is_empty();
             let wanted = self.settings.wanted.clone();
+            let session = self.stays.session;
             // Whoever leaves here leaves with the connection half prepared, and it is closed.
             let prepared = tokio::select! {
                 biased;
-                prepared = lease.bring_into_force(&wanted) => prepared,
+                prepared = bring_about(&mut lease, session, &wanted) => prepared,
                 () = ticket.cancelled() => return Err(LeaseFailure::Cancelled),
                 () = ticket.expelled() => return Err(LeaseFailure::Gone(Gone::Proxy)),
                 () = self.client_hung_up() => return Err(LeaseFailure::Gone(Gone::Client)),
@@ -263,6 +265,16 @@ pub(super) enum LeaseFailure {
     Replay(ReplayError),
     Cancelled,
     Gone(Gone),
+}
+
+/// Makes a connection as a session wants it to be: nothing of another's under names of its own, and what is set.
+async fn bring_about(
+    lease: &mut Lease,
+    session: u64,
+    wanted: &InForce,
+) -> Result<BytesMut, ReplayError> {
+    lease.close_names_of_others(session).await?;
+    lease.bring_into_force(wanted).await
 }
 
 /// Makes a connection forget its client, of which nothing is left but what DISCARD ALL takes away.

@@ -84,6 +84,10 @@ impl Marks {
     /// The text asks what a sequence last gave to the session.
     pub(super) const READS_SEQUENCE: Self = Self(1 << 29);
 
+    /// The statement may speak of prepared statements, be it unseen.
+    pub(super) const MAY_NAME_STATEMENTS: Self =
+        Self(Self::NAMES_STATEMENT.0 | Self::SHOWS_STATEMENTS.0 | Self::CODE.0);
+
     const STATE: Self =
         Self(0x3ff0 | Self::FROZEN.0 | Self::LIBRARY.0 | Self::SEED.0 | Self::STATISTICS.0);
 
@@ -191,12 +195,11 @@ impl Marks {
         }
     }
 
-    /// What a CommandComplete's tag says.
+    /// What a CommandComplete's tag says, where that is all there is to it.
     #[inline]
     pub(super) fn of_command_tag(tag: &[u8]) -> Self {
         match tag {
             b"LISTEN" => Self::LISTEN,
-            b"PREPARE" => Self::PREPARE,
             b"LOAD" => Self::LIBRARY,
             _ => Self::default(),
         }
@@ -209,7 +212,7 @@ mod tests {
 
     #[test]
     fn tags_that_leave_something_behind_are_told_from_those_that_do_not() {
-        for tag in ["LISTEN", "PREPARE", "LOAD"] {
+        for tag in ["LISTEN", "LOAD"] {
             assert!(Marks::of_command_tag(tag.as_bytes()).keeps_state(), "{tag}");
         }
         for tag in [

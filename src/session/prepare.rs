@@ -14,6 +14,7 @@ use super::serve::Session;
 use crate::error::{Refusal, SqlState};
 use crate::pool::connection::{StatementName, UNKNOWN_OWNER};
 use crate::pool::lease::Lease;
+use crate::pool::own_names::OwnName;
 use crate::pool::statement::{Change, Description, Reading, Statement};
 use crate::schema::state_words::{comment_bytes, is_word_byte};
 use crate::wire::exchange::{Fate, Sent};
@@ -25,9 +26,20 @@ use crate::wire::message::{self, Severity};
 pub(super) struct Preparing {
     /// `None` for the unnamed one.
     statement: Option<Arc<Statement>>,
-    name: Option<StatementName>,
+    place: Place,
     /// The server makes something else of it here.
     has_changed: bool,
+}
+
+/// Under which name a statement is prepared.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// None.
+    Unnamed,
+    /// One of ours.
+    Ours(StatementName),
+    /// The client's own.
+    Own(Box<[u8]>),
 }
 
 /// Where a statement stands that a frame needs.
@@ -52,7 +64,14 @@ impl Session {
         if let Some(name) = lease.prepared(statement) {
             return Brought::Here(Some(name));
         }
-        if let Some(brought) = self.already_asked(Some(statement)) {
+        let is_asked = self.already_asked(|asked| {
+            matches!(asked.place, Place::Ours(_))
+                && asked
+                    .statement
+                    .as_ref()
+                    .is_some_and(|s| s.id() == statement.id())
+        });
+        if let Some(brought) = is_asked {
             return brought;
         }
         // The batch has begun, although nothing of it was sent: the connection must not go before.
@@ -64,29 +83,62 @@ impl Session {
         let Some(lease) = &mut self.server else {
             return Brought::Wait;
         };
-        let reading = statement.reading();
         if fails
             && !ends_transaction(statement.sql())
-            && let Some(reading) = reading
+            && let Some(reading) = statement.reading()
             && (sent == Sent::Bind || reading.description.columns.is_none())
         {
             // The server refuses to parse it now, but not to say of one without a text what it would say of this.
             return Brought::Here(Some(self.stand_in(statement.types())));
         }
+        let name = lease.fresh_name();
+        self.prepare_at(statement, Place::Ours(name));
+        Brought::Wait
+    }
+
+    /// Sees to it that the connection has a statement under the client's own name.
+    pub(super) fn bring_to(&mut self, statement: &Arc<Statement>, name: &[u8]) -> Brought {
+        let is_asked = self
+            .already_asked(|asked| matches!(&asked.place, Place::Own(asked) if **asked == *name));
+        if let Some(brought) = is_asked {
+            return brought;
+        }
+        self.in_batch = true;
+        if self.is_answered() {
+            self.prepare_at(statement, Place::Own(name.into()));
+        }
+        Brought::Wait
+    }
+
+    /// Sends a statement to be prepared and described, read as it was read first.
+    fn prepare_at(&mut self, statement: &Arc<Statement>, place: Place) {
+        let Some(lease) = &mut self.server else {
+            return;
+        };
         let mut out = std::mem::take(&mut lease.scratch);
         out.clear();
         put_closes(lease, &mut out);
-        let settings = reading.and_then(|reading| reading.settings.as_ref());
+        let mut space = [0; 24];
+        let (name, end): (&[u8], &[u8]) = match &place {
+            Place::Unnamed => (b"", b"\0"),
+            Place::Ours(name) => (name.write(&mut space), b""),
+            Place::Own(name) => {
+                if lease.own.remove(name) {
+                    message::put_frame(&mut out, tag::CLOSE, &[b"S", name, b"\0"]);
+                    lease.exchange.sent(Sent::Close, Fate::Swallow);
+                }
+                lease.own.put(self.stays.session, name, OwnName::Other);
+                (name, b"\0")
+            }
+        };
+        let settings = statement.reading().and_then(|r| r.settings.as_ref());
         for (name, then, _) in settings.iter().flat_map(|s| self.reported.differing(s)) {
             put_setting(lease, &mut out, name, then);
         }
-        let name = lease.fresh_name();
-        let mut space = [0; 24];
-        let name_with_nul = name.write(&mut space);
-        let parts = [name_with_nul, statement.sql(), b"\0", statement.types()];
+        let parts = [name, end, statement.sql(), b"\0", statement.types()];
         message::put_frame(&mut out, tag::PARSE, &parts);
         lease.exchange.sent(Sent::Parse, Fate::Swallow);
-        message::put_frame(&mut out, tag::DESCRIBE, &[b"S", name_with_nul]);
+        message::put_frame(&mut out, tag::DESCRIBE, &[b"S", name, end]);
         lease.exchange.sent_with(
             Sent::Describe,
             Fate::Swallow,
@@ -103,10 +155,9 @@ impl Session {
         self.in_batch = true;
         self.preparing = Some(Preparing {
             statement: Some(statement.clone()),
-            name: Some(name),
+            place,
             has_changed: false,
         });
-        Brought::Wait
     }
 
     /// Sees to it that the connection's unnamed statement is the client's own, or none where the client has none.
@@ -134,7 +185,7 @@ impl Session {
             self.from_client.insert(&lease.scratch);
             return Brought::Here(None);
         }
-        if let Some(brought) = self.already_asked(None) {
+        if let Some(brought) = self.already_asked(|asked| asked.place == Place::Unnamed) {
             return brought;
         }
         self.in_batch = true;
@@ -170,7 +221,7 @@ impl Session {
         self.from_client.insert(&lease.scratch);
         self.preparing = Some(Preparing {
             statement: None,
-            name: None,
+            place: Place::Unnamed,
             has_changed: false,
         });
         Brought::Wait
@@ -193,15 +244,10 @@ impl Session {
         name
     }
 
-    /// The state of a preparation that has been begun for the frame at the front.
-    fn already_asked(&mut self, statement: Option<&Arc<Statement>>) -> Option<Brought> {
+    /// The state of a preparation that has been begun for the frame at the front, if it is this one.
+    fn already_asked(&mut self, is_this: impl FnOnce(&Preparing) -> bool) -> Option<Brought> {
         let preparing = self.preparing.as_ref()?;
-        let is_this = match (&preparing.statement, statement) {
-            (Some(asked), Some(wanted)) => asked.id() == wanted.id(),
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_this {
+        if !is_this(preparing) {
             return None;
         }
         if preparing.has_changed {
@@ -300,6 +346,7 @@ impl Session {
         if settings.is_some() && self.text_settings_in_doubt {
             // What it was read by was set in this very batch, and is not reported before its end.
             self.marks.add(Marks::FROZEN);
+            self.name_stays(name, statement);
             return;
         }
         let reading = Reading {
@@ -309,6 +356,7 @@ impl Session {
         let shared = self.pool.statements().settle(statement, reading);
         if let Some(lease) = &mut self.server {
             lease.rename(statement, &shared);
+            lease.own.rename(name, statement.id(), shared.id());
         }
         if let Some(held) = self.statements.get_mut(name)
             && held.id() == statement.id()
@@ -331,11 +379,15 @@ impl Session {
         let Some(lease) = &mut self.server else {
             return;
         };
-        match (statement, preparing.name) {
-            (Some(statement), Some(name)) if is_same => lease.hold(statement, name),
-            (Some(_), Some(name)) => lease.closing.push(name),
-            _ if is_same => lease.unnamed_owner = self.unnamed.mark(),
-            _ => {}
+        match (&preparing.place, statement) {
+            (Place::Ours(name), Some(statement)) if is_same => lease.hold(statement, *name),
+            (Place::Ours(name), _) => lease.closing.push(*name),
+            (Place::Own(name), Some(statement)) if is_same => {
+                let here = OwnName::Statement(statement.id(), false);
+                lease.own.put(self.stays.session, name, here);
+            }
+            (Place::Unnamed, _) if is_same => lease.unnamed_owner = self.unnamed.mark(),
+            (Place::Own(_) | Place::Unnamed, _) => {}
         }
         if is_same {
             self.preparing = None;
@@ -415,7 +467,7 @@ fn put_closes(lease: &mut Lease, out: &mut BytesMut) {
 }
 
 /// Sets a setting up to the end of the transaction, unseen by the client.
-fn put_setting(lease: &mut Lease, out: &mut BytesMut, name: &str, value: &[u8]) {
+pub(super) fn put_setting(lease: &mut Lease, out: &mut BytesMut, name: &str, value: &[u8]) {
     // `E''` means the same whatever standard_conforming_strings says.
     let mut sql = format!("SET LOCAL {name} TO E'").into_bytes();
     for &byte in value {

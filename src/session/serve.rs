@@ -17,6 +17,7 @@ use super::finish::Unfinished;
 use super::keepers::{KeeperWatch, Made};
 use super::lease::LeaseFailure;
 use super::marks::Marks;
+use super::own_names::NamesUnderWay;
 use super::pins::Pins;
 use super::prepare::Preparing;
 use super::sequences::Stays;
@@ -135,8 +136,8 @@ pub struct Session {
     /// The current batch has bound a statement that forgets others; and has executed something since.
     pub(super) bound_forgets: bool,
     pub(super) forgets_in_batch: bool,
-    /// The name of the statement that is being deallocated.
-    pub(super) deallocating: Option<Box<[u8]>>,
+    /// What is under way with names that SQL gives and takes.
+    pub(super) names: NamesUnderWay,
     /// The settings by which the server reads a statement's text, as it reported them.
     pub(super) reported: Reported,
     /// Some were set since, and not yet reported.
@@ -238,7 +239,7 @@ impl Session {
             flush_sent: false,
             bound_forgets: false,
             forgets_in_batch: false,
-            deallocating: None,
+            names: NamesUnderWay::default(),
             reported: Reported::default(),
             text_settings_in_doubt: false,
             ask_state: Box::new(AskState::new(ask_settings)),
@@ -433,6 +434,8 @@ impl Session {
     pub(super) fn is_at_rest(&self) -> bool {
         self.status == b'I'
             && !self.in_batch
+            && !self.own_words_ahead
+            && self.names.are_known()
             && self
                 .server
                 .as_ref()

@@ -90,7 +90,9 @@ impl Session {
     /// Whether a connection is as the session wants it, and the client knows what it reports.
     #[inline]
     pub(super) fn is_as_wanted(&self, lease: &Lease) -> bool {
-        is_same(&lease.in_force, &self.settings.wanted) && self.settings.was_told(&lease.reports)
+        is_same(&lease.in_force, &self.settings.wanted)
+            && self.settings.was_told(&lease.reports)
+            && lease.own.are_of(self.stays.session)
     }
 
     /// Tells the client of settings that this connection reports otherwise than the last one did.

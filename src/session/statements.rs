@@ -8,8 +8,7 @@ use bytes::BytesMut;
 use super::marks::Marks;
 use super::serve::Session;
 use crate::pool::connection::UNKNOWN_OWNER;
-use crate::pool::statement::{Change, Description};
-use crate::wire::exchange::{Fate, Sent};
+use crate::pool::statement::Description;
 use crate::wire::frame::tag;
 use crate::wire::message;
 
@@ -233,49 +232,6 @@ impl Session {
         self.server
             .as_ref()
             .map_or(UNKNOWN_OWNER, |lease| lease.unnamed_owner)
-    }
-
-    /// Prepares the client's statements under its own names, because its SQL is about to speak of them; from here on
-    /// the connection stays with the session and names pass as they are.
-    pub(super) fn use_own_names(&mut self, sync: bool) {
-        let Some(lease) = &mut self.server else {
-            return;
-        };
-        self.verbatim = true;
-        self.marks.add(Marks::PREPARE);
-        // What others have left there under names of ours is nothing that the client may see.
-        lease.close_all();
-        self.close_old();
-        let Some(lease) = &mut self.server else {
-            return;
-        };
-        let is_alone = sync && self.status == b'I';
-        for (name, statement) in self.statements.drain() {
-            lease.scratch.clear();
-            let parts = [&*name, b"\0", statement.sql(), b"\0", statement.types()];
-            message::put_frame(&mut lease.scratch, tag::PARSE, &parts);
-            if is_alone {
-                // Its table may be gone: that is nobody's business before the statement is used.
-                message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
-                lease.exchange.sent(Sent::Parse, Fate::Drop);
-                lease.exchange.sent(Sent::Sync, Fate::Swallow);
-            } else {
-                lease.exchange.sent_with(
-                    Sent::Parse,
-                    Fate::Swallow,
-                    Change::Owned { name, statement },
-                );
-            }
-            self.from_client.insert(&lease.scratch);
-        }
-        if sync && !is_alone {
-            // Should one of them fail, the Query behind it must not be skipped. (In a batch it must, as it would be
-            // if what came before it failed.)
-            lease.scratch.clear();
-            message::put_frame(&mut lease.scratch, tag::SYNC, &[]);
-            lease.exchange.sent(Sent::Sync, Fate::Swallow);
-            self.from_client.insert(&lease.scratch);
-        }
     }
 }
 

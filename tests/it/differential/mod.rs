@@ -7,6 +7,7 @@ mod extended;
 mod neighbours;
 mod pipelines;
 mod script;
+mod sql_prepare;
 mod statements;
 
 use std::fmt::Write as _;

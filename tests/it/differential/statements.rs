@@ -22,9 +22,9 @@ const INT8: u32 = 20;
 const TEXT: u32 = 25;
 
 /// Several connections' script: who sends, and what.
-struct Scene {
-    name: &'static str,
-    steps: Vec<(usize, Step)>,
+pub(super) struct Scene {
+    pub(super) name: &'static str,
+    pub(super) steps: Vec<(usize, Step)>,
 }
 
 impl Scene {
@@ -90,7 +90,7 @@ fn the_view_of_prepared_statements_shows_the_clients_own() {
 
 /// Plays every scene direct, then through proxies of which each lets a connection hold so many statements: the clients
 /// alone on as many connections, and among neighbours that make them change connections.
-fn compare(statements_max: &[usize], scenes: Vec<Scene>) {
+pub(super) fn compare(statements_max: &[usize], scenes: Vec<Scene>) {
     let postgres = Postgres::start();
     let mut admin = raw::superuser(&postgres, "postgres");
     admin.rows("create role other");
@@ -160,7 +160,7 @@ fn without_source(line: &str) -> String {
     }
 }
 
-fn run(name: &str, values: &[Option<&str>]) -> Vec<u8> {
+pub(super) fn run(name: &str, values: &[Option<&str>]) -> Vec<u8> {
     [
         bind("", name, values),
         describe_portal(""),
@@ -171,15 +171,15 @@ fn run(name: &str, values: &[Option<&str>]) -> Vec<u8> {
 }
 
 /// A run that is a step of its own.
-fn running(name: &str, value: &str) -> Step {
+pub(super) fn running(name: &str, value: &str) -> Step {
     Step::new(&format!("{name}({value})"), &[run(name, &[Some(value)])])
 }
 
-fn running_bare(name: &str) -> Step {
+pub(super) fn running_bare(name: &str) -> Step {
     Step::new(name, &[run(name, &[])])
 }
 
-fn parsing(name: &str, sql: &str) -> Step {
+pub(super) fn parsing(name: &str, sql: &str) -> Step {
     Step::new(&format!("{name}: {sql}"), &[parse(name, sql, &[]), sync()])
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::player::Answer;
 use super::script::{Act, Leave, Message, Script, Step};
 use super::stage::{CLIENTS_MAX, Dirt, POOL_SIZE, Side};
-use super::vocabulary::TYING_WORDS;
+use super::vocabulary::{NAMING_WORDS, TYING_WORDS};
 use crate::support::frames::{self, Frame};
 
 /// How long a statement may run before it is cancelled again: the first cancel may come before the statement.
@@ -368,15 +368,18 @@ fn without_dangling(mut messages: Vec<Message>, has_failed: bool) -> Vec<Message
 /// Whether this may tie the session to its connection.
 fn may_tie(message: &Message) -> bool {
     message.sql().is_some_and(|sql| {
-        // What is set by a name or to a value beyond ASCII, the server would not tell exactly.
-        !sql.is_ascii()
-            || sql
-                .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
-                .any(|word| {
-                    TYING_WORDS
+        let says = |words: &[&str]| {
+            sql.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+                .any(|said| {
+                    words
                         .iter()
-                        .any(|tying| word.eq_ignore_ascii_case(tying.as_bytes()))
+                        .any(|word| said.eq_ignore_ascii_case(word.as_bytes()))
                 })
+        };
+        let is_named = matches!(message, Message::Parse(name, ..) if !name.is_empty());
+        let is_plain = !sql.iter().any(|byte| b";'\"\\".contains(byte));
+        // What is set by a name or to a value beyond ASCII, the server would not tell exactly.
+        !sql.is_ascii() || says(&TYING_WORDS) || says(&NAMING_WORDS) && (is_named || !is_plain)
     })
 }
 

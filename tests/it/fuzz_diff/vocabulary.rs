@@ -259,6 +259,11 @@ pub(super) const THEMES: [Theme; 21] = [
             "deallocate all",
             "prepare %p as insert into log values (%c, 'prepared')",
             "explain (costs off) execute %p",
+            // Names that the protocol's statements have, too.
+            "prepare %x as select %n",
+            "execute %x",
+            "execute %x(%n)",
+            "deallocate %x",
         ],
     },
     Theme {
@@ -476,7 +481,7 @@ pub(super) const FUNCTIONS: [(u32, &[&str]); 3] =
 ///
 /// Only these: whoever waits for a connection although no other client said one of them, or has a transaction open,
 /// waits for ever, and that is a defect.
-pub(super) const TYING_WORDS: [&str; 32] = [
+pub(super) const TYING_WORDS: [&str; 29] = [
     // A setting that the server would not tell exactly when it was asked for.
     "computed",
     "geqo_selection_bias",
@@ -484,7 +489,6 @@ pub(super) const TYING_WORDS: [&str; 32] = [
     "random_page_cost",
     "setseed",
     "listen",
-    "prepare",
     "temp",
     "temporary",
     "pg_temp",
@@ -503,8 +507,6 @@ pub(super) const TYING_WORDS: [&str; 32] = [
     "call",
     "load",
     "create",
-    "deallocate",
-    "execute",
     "pg_prepared_statements",
     // Once anybody with this role has asked for `lastval`, whoever may have advanced a sequence.
     "insert",
@@ -512,3 +514,6 @@ pub(super) const TYING_WORDS: [&str; 32] = [
     "copy",
     "fail",
 ];
+
+/// Words that tie a session to its connection where the text is not a plain one, or has a name itself.
+pub(super) const NAMING_WORDS: [&str; 3] = ["prepare", "execute", "deallocate"];

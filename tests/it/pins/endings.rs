@@ -40,7 +40,7 @@ fn what_discard_all_undoes_is_undone() {
         "declare c cursor with hold for select 1",
         "select pg_advisory_lock(1)",
         "select nextval('s')",
-        "prepare p as select 1",
+        "prepare p as select 1; prepare q as select 2",
     ] {
         for is_killed in [false, true] {
             let resets = ended(&stage, "reset");

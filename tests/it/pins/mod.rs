@@ -4,6 +4,7 @@
 mod causes;
 mod endings;
 mod notify;
+mod prepares;
 mod sequences;
 mod unpinning;
 
