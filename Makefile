@@ -69,7 +69,7 @@ bench: ## pgbench direct, through PgBouncer and through pgask, in one run
 	@scripts/bench-poolers.sh
 
 fuzz: ## feed each target in fuzz/ random bytes for FUZZ_SECONDS (needs a nightly compiler and cargo-fuzz)
-	@cd fuzz && for target in frame startup route; do \
+	@cd fuzz && for target in frame lexer startup route; do \
 	    mkdir -p corpus/$$target && $(CARGO) +nightly fuzz run --fuzz-dir . $$target corpus/$$target seeds/$$target \
 	        -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done

@@ -2,6 +2,8 @@
 
 #[path = "../../fuzz/checks/frame.rs"]
 mod frame;
+#[path = "../../fuzz/checks/lexer.rs"]
+mod lexer;
 #[path = "../../fuzz/checks/route.rs"]
 mod route;
 #[path = "../../fuzz/checks/startup.rs"]
@@ -18,6 +20,13 @@ fn frames_that_fuzzing_starts_from_hold() {
 #[test]
 fn first_packets_that_fuzzing_starts_from_are_read_as_by_postgresql() {
     each_seed("startup", startup::check);
+}
+
+#[test]
+fn texts_that_fuzzing_starts_from_are_cut_into_tokens() {
+    each_seed("lexer", lexer::check);
+    // What the routes are seeded with is text as well.
+    each_seed("route", lexer::check);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod harness;
 mod hostile;
 mod isolation;
 mod keepers;
+mod lexing;
 mod model_asks;
 mod operating;
 mod pins;

@@ -9,7 +9,7 @@
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ask) enum Kind {
+pub enum Kind {
     /// White space.
     Space,
     /// `--` up to the end of the line, the line end left out.
@@ -34,35 +34,43 @@ pub(in crate::ask) enum Kind {
 
 /// One token: a kind, and the bytes it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ask) struct Token {
-    pub(in crate::ask) kind: Kind,
-    pub(in crate::ask) start: usize,
-    pub(in crate::ask) end: usize,
+pub struct Token {
+    /// What it is.
+    pub kind: Kind,
+    /// Its first byte.
+    pub start: usize,
+    /// One past its last byte.
+    pub end: usize,
 }
 
 impl Token {
     /// The token's text.
-    pub(in crate::ask) fn text<'a>(&self, sql: &'a str) -> &'a str {
+    #[must_use]
+    pub fn text<'a>(&self, sql: &'a str) -> &'a str {
         &sql[self.start..self.end]
     }
 
     /// Whether this is the plain word `word`, in any letter case.
-    pub(in crate::ask) fn is_word(&self, sql: &str, word: &str) -> bool {
+    #[must_use]
+    pub fn is_word(&self, sql: &str, word: &str) -> bool {
         self.kind == Kind::Word && self.text(sql).eq_ignore_ascii_case(word)
     }
 
     /// Whether this is one of these plain words, in any letter case.
-    pub(in crate::ask) fn is_any_word(&self, sql: &str, words: &[&str]) -> bool {
+    #[must_use]
+    pub fn is_any_word(&self, sql: &str, words: &[&str]) -> bool {
         words.iter().any(|word| self.is_word(sql, word))
     }
 
     /// Whether this is the one-character symbol `symbol`.
-    pub(in crate::ask) fn is_symbol(&self, sql: &str, symbol: u8) -> bool {
+    #[must_use]
+    pub fn is_symbol(&self, sql: &str, symbol: u8) -> bool {
         self.kind == Kind::Symbol && sql.as_bytes()[self.start] == symbol
     }
 
     /// Whether a parser sees it: neither white space nor a comment.
-    pub(in crate::ask) fn is_significant(&self) -> bool {
+    #[must_use]
+    pub fn is_significant(&self) -> bool {
         !matches!(
             self.kind,
             Kind::Space | Kind::LineComment | Kind::BlockComment
@@ -72,7 +80,7 @@ impl Token {
 
 /// Cuts a text into [`Token`]s without allocating; every byte belongs to exactly one of them.
 #[derive(Clone, Debug)]
-pub(in crate::ask) struct Lexer<'a> {
+pub struct Lexer<'a> {
     sql: &'a str,
     at: usize,
     backslash_escapes: bool,
@@ -80,7 +88,8 @@ pub(in crate::ask) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     /// Starts at byte `at`, which must not lie inside a literal or a comment.
-    pub(in crate::ask) fn new(sql: &'a str, at: usize, standard_conforming_strings: bool) -> Self {
+    #[must_use]
+    pub fn new(sql: &'a str, at: usize, standard_conforming_strings: bool) -> Self {
         Self {
             sql,
             at,
@@ -265,10 +274,8 @@ pub(in crate::ask) fn is_identifier_part(byte: u8) -> bool {
 
 /// The characters that a string constant stands for; `None` for the spellings that hold no plain text (`B''`,
 /// `X''`, `U&''`).
-pub(in crate::ask) fn string_value(
-    token: &str,
-    standard_conforming_strings: bool,
-) -> Option<String> {
+#[must_use]
+pub fn string_value(token: &str, standard_conforming_strings: bool) -> Option<String> {
     if let Some(rest) = token.strip_prefix('$') {
         let tag = rest.find('$')? + 2;
         return token
@@ -296,6 +303,8 @@ pub(in crate::ask) fn string_value(
                 'n' => value.push('\n'),
                 't' => value.push('\t'),
                 'r' => value.push('\r'),
+                'b' => value.push('\u{8}'),
+                'f' => value.push('\u{c}'),
                 // Octal and hexadecimal escapes have no place in a question.
                 '0'..='7' | 'x' | 'u' | 'U' => return None,
                 other => value.push(other),

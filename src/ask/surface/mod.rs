@@ -7,7 +7,7 @@
 mod bare;
 mod comment;
 mod function_form;
-pub(in crate::ask) mod lexer;
+pub mod lexer;
 mod position;
 pub mod rewrite;
 mod slots;

@@ -6,7 +6,7 @@
 //! `FUZZ_WORKERS` play side by side; after `FUZZ_FAILURES` that differ no more are played (`make fuzz-diff`).
 
 mod coverage;
-mod dice;
+pub(crate) mod dice;
 mod generate;
 mod ledger;
 mod play;
