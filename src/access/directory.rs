@@ -120,6 +120,20 @@ impl Directory {
         Ok(visible)
     }
 
+    /// Whether the caller's database has a function of this (unquoted) name in any schema, whoever may execute it.
+    ///
+    /// What a role may see decides what it is shown, not what its words mean: a call of a function that it may not
+    /// execute, or that another of its roles may, is that call all the same. Nothing that is said to anybody may depend
+    /// on the answer but what is done with such a call.
+    ///
+    /// # Errors
+    /// `08006` when the server cannot be reached, the server's own SQLSTATE otherwise.
+    pub async fn has_function(&self, caller: &Caller, name: &str) -> Result<bool, Refusal> {
+        let (upstream, database) = (&caller.upstream, &caller.database);
+        let snapshot = self.snapshots.snapshot(upstream, database).await?;
+        Ok(!snapshot.functions.named(name).is_empty())
+    }
+
     /// Whether a caller is a superuser, as the server says now.
     ///
     /// # Errors

@@ -187,11 +187,13 @@ impl Session {
     }
 
     /// Reads the frame's text again, now that it is worth finding out whether the database has an `ask` of its own.
+    ///
+    /// Where that cannot be found out, `ask(...)` is taken for such a function's call: the server says so if there is none,
+    /// and an ask could not be answered either.
     async fn reread(&self, frame: &Frame, surface: Surface) -> Surface {
-        let visible = self.shared.directory.visible(self.pool.caller()).await;
-        let has_ask_function =
-            visible.is_ok_and(|visible| !visible.functions.named("ask").is_empty());
-        if has_ask_function {
+        let caller = self.pool.caller();
+        let has_ask_function = self.shared.directory.has_function(caller, "ask").await;
+        if has_ask_function.unwrap_or(true) {
             surface::find(&frame.sql, self.dialect(true))
         } else {
             surface

@@ -5,6 +5,17 @@ use super::slots;
 use super::{Dialect, verb};
 use crate::error::{Refusal, SqlState};
 
+/// Words behind which `ask` is the name of something else: a function that is defined, a table that is filled, a procedure
+/// that is called, a prepared statement that is executed.
+const NOT_BEFORE: [&str; 6] = [
+    "call",
+    "execute",
+    "function",
+    "into",
+    "procedure",
+    "routine",
+];
+
 /// A call of `ask`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
@@ -28,8 +39,7 @@ pub(super) fn read(
     dialect: Dialect,
 ) -> Result<Option<Call>, Refusal> {
     let qualified = at > 0
-        && (tokens[at - 1].is_symbol(sql, b'.')
-            || tokens[at - 1].is_any_word(sql, &["function", "procedure", "routine", "into"]));
+        && (tokens[at - 1].is_symbol(sql, b'.') || tokens[at - 1].is_any_word(sql, &NOT_BEFORE));
     let opens = tokens.get(at + 1).is_some_and(|t| t.is_symbol(sql, b'('));
     let (Some(first), true, false) = (tokens.get(at + 2), opens, qualified) else {
         return Ok(None);

@@ -8,6 +8,7 @@ mod caller;
 mod context;
 mod limits;
 mod models;
+mod own_function;
 mod prepared;
 mod rights;
 mod session;
