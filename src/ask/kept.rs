@@ -162,6 +162,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         if let Some(remembered) = self.memo.find(&key) {
             return Ok(Answer {
                 remembered: true,
+                in_conversation: false,
                 // The same SQL may have been pinned anew, under another name or over another schema.
                 origin: kept.origin(&remembered, visible),
                 reading: kept.reading.clone(),
@@ -171,6 +172,8 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         }
         let mut answer = self.judge(asked, visible, &kept.draft(), probe).await?;
         answer.origin = kept.origin(&answer, visible);
+        // It is the question's own answer, whatever was asked before.
+        answer.in_conversation = false;
         // Without a plan it is not proved that it still fits, and the next asker has it tried again.
         if answer.estimated_cost.is_some() {
             self.memo.keep(key, Arc::new(answer.clone()));

@@ -50,11 +50,14 @@ pub fn statements(fence: Fence, timeout: Duration) -> Vec<String> {
              pg_catalog.current_setting('statement_timeout'), true)"
         }
     };
-    // `least` passes over the NULL that stands for "no timeout".
+    // `least` passes over the NULL that stands for "no timeout". The search_path is the client's, and so may be an
+    // operator that is not named in full.
     let settings = format!(
         "SELECT pg_catalog.set_config('transaction_read_only', 'on', true){keep}, \
-         pg_catalog.set_config('statement_timeout', LEAST(NULLIF(EXTRACT(epoch FROM \
-         pg_catalog.current_setting('statement_timeout')::interval) * 1000, 0), {milliseconds})::bigint::text, true)"
+         pg_catalog.set_config('statement_timeout', LEAST(CASE WHEN own OPERATOR(pg_catalog.>) 0 THEN own END, \
+         {milliseconds})::bigint::pg_catalog.text, true) \
+         FROM (SELECT EXTRACT(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) \
+         OPERATOR(pg_catalog.*) 1000 AS own) AS timeout"
     );
     match fence {
         Fence::Implicit => vec![settings],

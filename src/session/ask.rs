@@ -35,7 +35,7 @@ pub(super) struct AskState {
     /// The `ask.*` settings.
     pub(super) settings: SessionSettings,
     /// What `ask alternatives` speaks of.
-    last: Option<Arc<Answer>>,
+    pub(super) last: Option<Arc<Answer>>,
     /// What the next question may refer to.
     pub(super) talk: Talk,
     /// What was recognised in the frame at the front, for the loop to deal with.
@@ -146,6 +146,11 @@ impl Session {
         };
         self.ask_state.found = Some(found);
         true
+    }
+
+    /// Whether what was recognised at the front keeps something beyond the session.
+    pub(super) fn keeps_something(&self) -> bool {
+        matches!(&self.ask_state.found, Some(Found::Surface(Surface::Whole(whole))) if whole.verb.keeps_something())
     }
 
     /// Answers what was recognised at the front.
@@ -283,6 +288,7 @@ impl Session {
         let pool = self.pool.clone();
         let ticket = self.ticket().clone();
         let settings = self.ask_state.settings.current().clone();
+        self.forget_what_another_asked();
         let turns = self.turns(embedded);
         let asked = Asked {
             caller: pool.caller(),

@@ -24,14 +24,18 @@ impl Session {
         if embedded || !self.ask_state.settings.current().context {
             return Vec::new();
         }
-        // What one role asked is nothing that another one's question goes on about.
+        self.ask_state.talk.conversation.turns().to_vec()
+    }
+
+    /// After SET ROLE and its like: what one role asked is nothing that another one's question goes on about, or judges.
+    pub(super) fn forget_what_another_asked(&mut self) {
         let identity = self.settings.acts_as();
-        let talk = &mut self.ask_state.talk;
-        if talk.identity != identity {
-            talk.conversation.clear();
-            talk.identity = identity;
+        let state = &mut self.ask_state;
+        if state.talk.identity != identity {
+            state.talk.conversation.clear();
+            state.talk.identity = identity;
+            state.last = None;
         }
-        talk.conversation.turns().to_vec()
     }
 
     /// Remembers an ask that was answered. Only what is run moves the conversation on: `ask sql` and its like look at
@@ -62,6 +66,7 @@ impl AskState {
     pub(super) fn reset(&mut self) {
         self.settings.reset_all();
         self.talk.conversation.clear();
+        self.last = None;
     }
 
     /// A conversation ends when the setting does.

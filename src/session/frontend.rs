@@ -167,7 +167,9 @@ impl Session {
                 }
                 let marks = self.text_marks(header);
                 if marks.contains(Marks::ASK) && self.concerns_us(header) {
-                    return if self.owes_nothing() || header.tag == tag::PARSE {
+                    // What keeps something must know whether the server skips it, behind an error in its batch.
+                    let is_due = header.tag == tag::PARSE && !self.keeps_something();
+                    return if is_due || self.is_answered() {
                         Step::Leave(Turn::Ask)
                     } else {
                         Step::Wait

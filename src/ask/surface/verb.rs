@@ -61,6 +61,15 @@ const PREPOSITIONS: [&str; 18] = [
 ];
 
 impl Verb {
+    /// Whether it changes what is kept for later, in other sessions too.
+    #[must_use]
+    pub fn keeps_something(self) -> bool {
+        matches!(
+            self,
+            Self::Pin | Self::Unpin | Self::Good | Self::Bad | Self::Correct
+        )
+    }
+
     /// The verb's spelling.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -137,6 +137,29 @@ async fn reset_all_and_discard_all_begin_anew_where_it_is_on_for_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_last_is_nobodys_after_discard_all_or_another_role() {
+    let scene = Scene::with_tables("", "create role other; grant other to app").await;
+    scene.answers("SELECT count(*) FROM customers");
+    let mut client = scene.client();
+    for (forgets, again) in [
+        ("discard all", "select 1"),
+        ("set role other", "reset role"),
+        ("reset all", "select 1"),
+    ] {
+        client.rows(&format!("ask {QUESTION}"));
+        client.rows("ask alternatives");
+        client.rows(forgets);
+        assert_eq!(
+            sqlstate(&client.query("ask alternatives")),
+            "42704",
+            "{forgets}"
+        );
+        client.rows(again);
+    }
+    check_usable(&mut client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ask_inside_other_sql_stands_by_itself() {
     let scene = Scene::new("[ask]\ncontext = true\n").await;
     let mut client = scene.client();

@@ -267,6 +267,13 @@ const SHADOWS: &str = "
     create function shade.harmless(text) returns text language sql immutable as 'select $1';
     create function shade.touch(text, text) returns boolean language plpgsql volatile as
         $$begin insert into public.touched values ('operator'); return true; end$$;
+    create function shade.times(numeric, integer) returns numeric language plpgsql volatile as
+        $$begin insert into public.touched values ('times'); return 0; end$$;
+    create function shade.is(numeric, integer) returns boolean language plpgsql volatile as
+        $$begin insert into public.touched values ('is'); return true; end$$;
+    create operator shade.* (function = shade.times, leftarg = numeric, rightarg = integer);
+    create operator shade.= (function = shade.is, leftarg = numeric, rightarg = integer);
+    create operator shade.> (function = shade.is, leftarg = numeric, rightarg = integer);
     create function shade.settings(text, text) returns boolean language sql stable as 'select true';
     create operator shade.= (function = shade.touch, leftarg = text, rightarg = text);
     create operator shade.~~ (function = shade.touch, leftarg = text, rightarg = text);

@@ -47,6 +47,34 @@ async fn a_pinned_question_keeps_its_sql_in_every_session_and_after_a_restart() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_failed_batch_skips_is_neither_kept_nor_forgotten() {
+    let scene = Scene::new().await;
+    let proxy = scene.proxy("");
+    let mut client = client(&proxy);
+    client.rows(&format!("ask pin people: {QUESTION}"));
+    for verb in ["ask unpin people", "ask pin more: question 2"] {
+        let answer = client.exchange(&[
+            parse("", "selec", &[]),
+            parse("", verb, &[]),
+            bind("", "", &[]),
+            execute("", 0),
+            sync(),
+        ]);
+        assert_eq!(sqlstate(&answer), "42601", "{verb}");
+        assert_eq!(pins(&mut client, "status"), pairs(&[("people", "valid")]));
+    }
+    let answer = client.exchange(&[
+        parse("", "select 1", &[]),
+        parse("", "ask unpin people", &[]),
+        bind("", "", &[]),
+        execute("", 0),
+        sync(),
+    ]);
+    assert_eq!(rows(&answer).len(), 1);
+    assert_eq!(pins(&mut client, "status"), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_verbs_are_spelled_like_any_ask() {
     let scene = Scene::new().await;
     let proxy = scene.proxy("");
