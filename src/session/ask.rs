@@ -11,6 +11,7 @@ use super::fenced::OurPortal;
 use super::finish::Unfinished;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
+use super::reading;
 use super::serve::{Gone, Session, cancelled};
 use super::shadow::Shadows;
 use super::statement_timeout::GRACE;
@@ -20,7 +21,7 @@ use crate::ask::pipeline::{Asked, Resolved};
 use crate::ask::session_settings::SessionSettings;
 use crate::ask::setting_statement::{self, SettingCommand};
 use crate::ask::surface::verb::Verb;
-use crate::ask::surface::{self, Dialect, Embedded, Surface, Whole};
+use crate::ask::surface::{self, Dialect, Surface, Whole};
 use crate::error::{Refusal, SqlState};
 use crate::exec::fence::{self, Fence};
 use crate::exec::run::{self, RowCap};
@@ -253,14 +254,16 @@ impl Session {
                         Err(refusal) => return Ok(Err(refusal)),
                     }
                 }
+                let sql = embedded.rewrite(&frame.sql, &queries).sql;
+                let marks = if reading::only_reads(&sql, self.standard_strings) {
+                    Marks::FENCED
+                } else {
+                    Marks::default()
+                };
                 Ok(Ok(Ready {
-                    sql: embedded.rewrite(&frame.sql, &queries).sql,
+                    sql,
                     notices,
-                    marks: if words::only_reads(&around(&frame.sql, embedded)) {
-                        Marks::FENCED
-                    } else {
-                        Marks::default()
-                    },
+                    marks,
                     holds_ask: true,
                     alone: None,
                 }))
@@ -520,19 +523,6 @@ impl Session {
 
 /// What is sent so that the server itself fails the transaction; its error is replaced by ours.
 pub(super) const DOOMED: &[u8] = b"ask refused by pgask";
-
-/// The client's own words around its asks.
-fn around(sql: &str, embedded: &Embedded) -> String {
-    let mut words = String::with_capacity(sql.len());
-    let mut from = 0;
-    for ask in &embedded.asks {
-        words.push_str(&sql[from..ask.range.start]);
-        words.push(' ');
-        from = ask.range.end;
-    }
-    words.push_str(&sql[from..]);
-    words
-}
 
 /// How many `$n` an ask can have filled: in a simple Query nothing fills them but arguments of its own.
 fn slots(frame: &Frame, parameter_count: u16, arguments: &[String]) -> u16 {

@@ -4,8 +4,8 @@ use bytes::BytesMut;
 
 use super::finish::Unfinished;
 use super::marks::Marks;
+use super::reading;
 use super::serve::Session;
-use super::words;
 use crate::ask::setting_statement::{self, SettingCommand};
 use crate::exec::fence::{self, Ending, Fence};
 use crate::exec::run::{self, Limits, RowCap};
@@ -78,7 +78,8 @@ impl Session {
     /// nothing but asks has run in it, nobody can tell whether it ends between them and what writes.
     fn leave_fence(&mut self, sql: &[u8]) {
         let may_end = std::mem::take(&mut self.ask_state.batch_may_end);
-        if !may_end || words::only_reads(&String::from_utf8_lossy(sql)) {
+        let reads = || reading::only_reads(&String::from_utf8_lossy(sql), self.standard_strings);
+        if !may_end || reads() {
             return;
         }
         let mut out = BytesMut::new();

@@ -25,6 +25,7 @@ mod own_names;
 mod pins;
 mod prepare;
 mod read_back;
+mod reading;
 mod reception;
 mod replication;
 mod sequences;

@@ -178,54 +178,6 @@ fn begins_with(word: &[u8], beginning: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(beginning.as_bytes()))
 }
 
-/// Whether no word in `sql` could make it do more than read: then what it runs can be fenced as read-only.
-///
-/// # Source
-/// PostgreSQL manual, "SQL Commands": the first words of those that write, keep state or steer transactions.
-pub(super) fn only_reads(sql: &str) -> bool {
-    const MORE: [&str; 34] = [
-        "alter",
-        "begin",
-        "call",
-        "cluster",
-        "comment",
-        "commit",
-        "create",
-        "deallocate",
-        "delete",
-        "discard",
-        "do",
-        "drop",
-        "end",
-        "execute",
-        "grant",
-        "insert",
-        "into",
-        "listen",
-        "load",
-        "lock",
-        "merge",
-        "notify",
-        "prepare",
-        "refresh",
-        "reindex",
-        "release",
-        "reset",
-        "revoke",
-        "rollback",
-        "savepoint",
-        "set",
-        "start",
-        "truncate",
-        "update",
-    ];
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    !sql.split(|c| !is_word(c)).any(|word| {
-        word.eq_ignore_ascii_case("stdin")
-            || MORE.iter().any(|more| word.eq_ignore_ascii_case(more))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,31 +276,6 @@ mod tests {
             "commit; begin",
         ] {
             check(sql, Marks::default());
-        }
-    }
-
-    #[test]
-    fn what_writes_is_told_from_what_reads() {
-        for reads in [
-            "select * from ( ) r where x > 1",
-            "with r as ( ) select * from r",
-            "copy ( ) to stdout",
-            "explain analyze  ",
-            "declare c cursor for  ",
-            "select offset_x, updated_at from ( ) t",
-        ] {
-            assert!(only_reads(reads), "{reads}");
-        }
-        for writes in [
-            "insert into t  ",
-            "create view v as  ",
-            "with r as ( ) DELETE from t",
-            "select * into t from ( ) r",
-            "begin;  ",
-            "copy t from stdin;  ",
-            "select * from ( ) r for update",
-        ] {
-            assert!(!only_reads(writes), "{writes}");
         }
     }
 

@@ -49,6 +49,10 @@ fn positions(ask: &str) -> Vec<(String, Vec<Vec<u8>>)> {
         format!("/* ask: {ask} */"),
         format!("select * from (/* ask: {ask} */) r"),
         format!("with r as (/* ask: {ask} */) select * from r"),
+        // Words that write elsewhere write nothing as the end of a CASE, in a literal or as a name.
+        format!(
+            "select case when true then 'update' end as comment, r.* from (/* ask: {ask} */) r -- set"
+        ),
         format!("copy (/* ask: {ask} */) to stdout"),
     ];
     let mut positions: Vec<_> = inside
@@ -59,7 +63,7 @@ fn positions(ask: &str) -> Vec<(String, Vec<Vec<u8>>)> {
         "several statements".to_owned(),
         vec![query(format!("select 1; ask {ask}; select 2"))],
     ));
-    for sql in &inside[..3] {
+    for sql in &inside[..4] {
         positions.push((format!("extended {sql}"), extended(sql)));
         let mut fetched = extended(sql);
         fetched[3] = execute("", 4999);

@@ -335,3 +335,40 @@ async fn an_error_of_the_answer_names_its_sql_as_internal_query() {
     assert_eq!(error_field(&answer, b'P').as_deref(), Some("8"));
     check_usable(&mut client);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_reads_around_an_ask_is_fenced_whatever_its_words_are() {
+    let scene = Scene::new("").await;
+    scene.answers(COUNT);
+    let mut client = scene.client();
+    let ask = format!("(/* ask: {QUESTION} */)");
+    let is_fenced = "select current_setting('transaction_read_only')";
+    for sql in [
+        format!("{is_fenced}, case when r.count > 3 then 'big' else 'small' end from {ask} r"),
+        format!("{is_fenced} as comment from {ask} r where 'update; set' <> $$ delete from t $$"),
+        format!("{is_fenced}, \"set\".* from {ask} \"set\" -- ; delete from orders"),
+        format!("explain verbose create table made as select * from {ask} r; {is_fenced}"),
+        format!("with start as {ask}, load (lock) as (select 1) {is_fenced} from start, load"),
+    ] {
+        for opening in ["", "begin"] {
+            client.query(opening);
+            let answer = client.query(&sql);
+            let last = rows(&answer).pop().and_then(|row| row.into_iter().next());
+            assert_eq!(last.flatten().as_deref(), Some("on"), "{sql}: {answer:?}");
+            client.query("rollback");
+        }
+    }
+    for sql in [
+        format!("with d as (delete from orders where id = 1 returning *) {is_fenced} from {ask} r"),
+        format!("explain analyze create table made as select * from {ask} r; {is_fenced}"),
+        format!("select * into made_too from {ask} r; {is_fenced}"),
+        format!("{is_fenced} from {ask} r, (select id from orders where id = 2 for update) o"),
+    ] {
+        let answer = client.query(&sql);
+        let last = rows(&answer).pop().and_then(|row| row.into_iter().next());
+        assert_eq!(last.flatten().as_deref(), Some("off"), "{sql}: {answer:?}");
+    }
+    assert_eq!(client.value("select min(id) from orders"), "2");
+    assert_eq!(client.value("select count from made_too"), "100");
+    check_usable(&mut client);
+}
