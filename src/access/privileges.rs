@@ -14,9 +14,10 @@ use crate::schema::snapshot::{Function, Volatility};
 pub struct Privileges {
     /// By `pg_class.oid`; a relation that is not here may not be read at all.
     pub relations: HashMap<u32, Readable>,
-    /// Functions of which the role may not call all, by schema and name: what is left for it, if anything.
+    /// Functions of which the role may not call all, nor may become a role that may, by schema and name: what is left for
+    /// it, if anything.
     pub functions: HashMap<(String, String), Option<Function>>,
-    /// Schemas that the role may use, unquoted, but for those that begin with `pg_`.
+    /// Schemas that the role, or one that it may become, may use, unquoted, but for those that begin with `pg_`.
     pub schemas: Vec<String>,
     /// Schemas that exist and that the role may use, in the order of its `search_path`, unquoted, `pg_catalog` left
     /// out.
@@ -32,12 +33,23 @@ pub enum Readable {
     Columns(Vec<i16>),
 }
 
-/// The role's `search_path` as written, and the schemas it may use.
+/// Roles that a role `r` may become by SET ROLE and whose rights it has not before it does: for most there is none. What
+/// they may call is what an unqualified name may mean by the time that an ask runs, so that the guard must know of it.
+macro_rules! may_become {
+    () => {
+        r"SELECT b.oid FROM pg_catalog.pg_roles b
+          WHERE pg_catalog.pg_has_role(r.oid, b.oid, 'MEMBER')
+            AND NOT pg_catalog.pg_has_role(r.oid, b.oid, 'USAGE')"
+    };
+}
+
+/// The role's `search_path` as written, the schemas it may use, and those that it may after SET ROLE alone.
 ///
 /// Settings of role and database come before those of the role, of the database, and of all roles (PostgreSQL manual,
 /// "ALTER ROLE"). Below them is the server's default, which is what the service account's own session would have, had
 /// it not its own role setting.
-const ROLE: &str = r"
+const ROLE: &str = concat!(
+    r"
     SELECT coalesce(
         (SELECT pg_catalog.substr(written.setting, pg_catalog.strpos(written.setting, '=') + 1)
          FROM pg_catalog.pg_db_role_setting s,
@@ -57,9 +69,15 @@ const ROLE: &str = r"
                 THEN g.boot_val ELSE g.reset_val END
          FROM pg_catalog.pg_settings g WHERE g.name = 'search_path')),
         ARRAY(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n
-              WHERE n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'))
+              WHERE n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')),
+        ARRAY(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n
+              WHERE n.nspname !~ '^pg_' AND NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+                AND EXISTS (SELECT FROM (",
+    may_become!(),
+    r") other WHERE pg_catalog.has_schema_privilege(other.oid, n.oid, 'USAGE')))
     FROM pg_catalog.pg_roles r
-    WHERE r.rolname::pg_catalog.text = $1";
+    WHERE r.rolname::pg_catalog.text = $1"
+);
 
 /// Relations the role may read: oid, and the attnums when it is not all of them.
 const RELATIONS: &str = r"
@@ -80,18 +98,27 @@ const RELATIONS: &str = r"
       AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
       AND (p.whole OR pg_catalog.has_any_column_privilege(r.oid, c.oid, 'SELECT'))";
 
-/// Functions of which the role may not call every one of that schema and name: schema, name, and of those that it may call
-/// the worst volatility (NULL where there is none) and whether one runs as its owner.
+/// Functions of which the role may not call every one of that schema and name, nor may after SET ROLE: schema, name, and of
+/// those that it may call the worst volatility (NULL where there is none) and whether one runs as its owner.
 ///
 /// Where nobody has granted or revoked anything, anybody may call a function, so that few have to be asked about. What an
 /// aggregate calls in its turn is its owner's to call.
-const FUNCTIONS: &str = r"
-    WITH denied (schema, name) AS MATERIALIZED (
+const FUNCTIONS: &str = concat!(
+    r"
+    WITH other (oid) AS MATERIALIZED (
+        SELECT become.oid FROM pg_catalog.pg_roles r CROSS JOIN LATERAL (",
+    may_become!(),
+    r") become
+        WHERE r.rolname::pg_catalog.text = $1
+    ), denied (schema, name) AS MATERIALIZED (
         SELECT DISTINCT p.pronamespace, p.proname
         FROM pg_catalog.pg_roles r CROSS JOIN pg_catalog.pg_proc p
         WHERE r.rolname::pg_catalog.text = $1 AND p.prokind <> 'p'
           AND (p.proacl IS NOT NULL AND NOT pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')
-               OR p.oid >= 16384 AND NOT pg_catalog.has_schema_privilege(r.oid, p.pronamespace, 'USAGE')))
+               OR p.oid >= 16384 AND NOT pg_catalog.has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))
+          AND NOT EXISTS (SELECT FROM other o
+                          WHERE pg_catalog.has_schema_privilege(o.oid, p.pronamespace, 'USAGE')
+                            AND pg_catalog.has_function_privilege(o.oid, p.oid, 'EXECUTE')))
     SELECT n.nspname, p.proname,
            pg_catalog.max(greatest(p.provolatile::pg_catalog.text, w.volatility)) FILTER (WHERE m.may),
            coalesce(pg_catalog.bool_or(p.prosecdef OR coalesce(w.as_owner, false)) FILTER (WHERE m.may), false)
@@ -101,7 +128,10 @@ const FUNCTIONS: &str = r"
     JOIN pg_catalog.pg_proc p ON p.pronamespace = d.schema AND p.proname = d.name AND p.prokind <> 'p'
     CROSS JOIN LATERAL (
         SELECT pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
-           AND pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')) m (may)
+           AND pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')
+            OR EXISTS (SELECT FROM other o
+                       WHERE pg_catalog.has_schema_privilege(o.oid, n.oid, 'USAGE')
+                         AND pg_catalog.has_function_privilege(o.oid, p.oid, 'EXECUTE'))) m (may)
     LEFT JOIN LATERAL (
         SELECT pg_catalog.max(f.provolatile::pg_catalog.text) AS volatility,
                pg_catalog.bool_or(f.prosecdef) AS as_owner
@@ -111,7 +141,8 @@ const FUNCTIONS: &str = r"
         WHERE g.aggfnoid = p.oid AND p.oid >= 16384
     ) w ON true
     WHERE r.rolname::pg_catalog.text = $1
-    GROUP BY 1, 2";
+    GROUP BY 1, 2"
+);
 
 /// Reads what a role may read and call in the database that `client` is connected to.
 ///
@@ -157,11 +188,13 @@ fn privileges_of(
 ) -> Result<Privileges, tokio_postgres::Error> {
     let written: Option<&str> = found.try_get(0)?;
     let usable: Vec<String> = found.try_get(1)?;
+    let search_path = resolve(written.unwrap_or_default(), role, &usable);
+    let after_set_role: Vec<String> = found.try_get(2)?;
     let mut privileges = Privileges {
         relations: HashMap::with_capacity(relations.len()),
         functions: HashMap::with_capacity(functions.len()),
-        search_path: resolve(written.unwrap_or_default(), role, &usable),
-        schemas: usable,
+        search_path,
+        schemas: [usable, after_set_role].concat(),
     };
     for row in relations {
         let readable = match row.try_get(1)? {

@@ -9,7 +9,8 @@ use crate::schema::snapshot::Snapshot;
 ///
 /// Relations without SELECT, columns without SELECT, functions without EXECUTE, schemas without USAGE, and the statistics
 /// of relations with row security are left out. What is left of functions is not all harmless: the guard must know also
-/// what it refuses.
+/// what it refuses. Functions and operators that only another role may call, which the role may become by SET ROLE, are
+/// left for the same reason: an unqualified name may mean them.
 #[derive(Clone, Debug)]
 pub struct Visible {
     snapshot: Arc<Snapshot>,

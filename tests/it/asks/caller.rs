@@ -1,7 +1,7 @@
 //! An ask reads what its caller may read, and is shown no more than that.
 
 use super::{QUESTION, Scene, fresh};
-use crate::support::raw::sqlstate;
+use crate::support::raw::{Raw, rows, sqlstate};
 
 /// Two roles beside the owner: each sees its own rows of `notes`, and neither sees `salaries`.
 const ROLES: &str = "
@@ -111,4 +111,80 @@ async fn a_table_made_through_the_proxy_can_be_asked_about_at_once() {
     assert_eq!(client.value("ask how many parcels are there"), "2");
     let told = scene.model.take_received()[0].told();
     assert!(told.contains("parcels"), "{told}");
+}
+
+/// Functions and an operator that the login role may not call, and that are found first once it has become `worker`.
+const BEHIND_A_ROLE: &str = "
+    create role worker;
+    create role setter login noinherit password 's' in role worker;
+    create role outsider login password 'o';
+    alter role outsider set search_path = shade, half, plain, pg_catalog, public;
+    grant select on customers to worker, setter, outsider;
+    create schema plain;
+    create schema half;
+    create schema shade;
+    grant usage on schema plain, half to public;
+    grant usage on schema shade to worker;
+    create function plain.doubled(int) returns int language sql stable as 'select 2 * $1';
+    create function shade.doubled(int) returns int language sql volatile as 'select -1';
+    create function plain.tripled(int) returns int language sql stable as 'select 3 * $1';
+    create function half.tripled(int) returns int language sql volatile as 'select -1';
+    revoke execute on function half.tripled(int) from public;
+    grant execute on function half.tripled(int) to worker;
+    create function shade.touch(text, text) returns boolean language plpgsql volatile as 'begin return true; end';
+    create operator shade.~~ (function = shade.touch, leftarg = text, rightarg = text)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_be_set_counts_for_what_a_name_may_mean() {
+    let scene = Scene::with_tables("", BEHIND_A_ROLE).await;
+    let drafts = [
+        ("SELECT doubled(id) FROM customers WHERE id = 4", "8"),
+        ("SELECT tripled(id) FROM customers WHERE id = 4", "12"),
+        ("SELECT id FROM customers WHERE name LIKE '%er 4'", "4"),
+    ];
+    let mut number = 0;
+    let mut ask = |client: &mut Raw, draft: &str| {
+        number += 1;
+        scene.answers(draft);
+        client.query(&format!("ask {}", fresh(number)))
+    };
+    let mut setter = scene.login("setter", "s");
+    for set_role in ["reset role", "set role worker"] {
+        setter.rows(set_role);
+        setter.rows("set search_path = shade, half, plain, pg_catalog, public");
+        for (draft, _) in drafts {
+            let refused = ask(&mut setter, draft);
+            assert_eq!(
+                sqlstate(&refused),
+                "NL004",
+                "{set_role}: {draft}: {refused:?}"
+            );
+        }
+        for (draft, value) in [
+            ("SELECT plain.doubled(id) FROM customers WHERE id = 4", "8"),
+            ("SELECT plain.tripled(id) FROM customers WHERE id = 4", "12"),
+        ] {
+            let answer = ask(&mut setter, draft);
+            assert_eq!(
+                rows(&answer),
+                [[Some(value.to_owned())]],
+                "{draft}: {answer:?}"
+            );
+        }
+    }
+    // For a role that can never call them they are not there.
+    let mut outsider = scene.login("outsider", "o");
+    for (draft, value) in drafts {
+        let answer = ask(&mut outsider, draft);
+        if draft.contains("tripled") {
+            // The name that is found first is another's: the server says so.
+            assert_eq!(sqlstate(&answer), "42501", "{draft}: {answer:?}");
+        } else {
+            assert_eq!(
+                rows(&answer),
+                [[Some(value.to_owned())]],
+                "{draft}: {answer:?}"
+            );
+        }
+    }
 }
