@@ -351,6 +351,11 @@ impl Session {
 
     /// Gets a server for what has become of the frame at the front, and sends it there.
     pub(super) async fn send(&mut self, frame: Frame, ready: Ready) -> Result<(), Gone> {
+        let marks = words::scan(ready.sql.as_bytes(), self.watch.keepers());
+        if self.server.is_none() {
+            self.wants_new_connection = self.has_to_begin_anew(marks);
+            self.wants_no_temporary_schema = self.must_find_no_temporary_schema(marks);
+        }
         if self.server.is_none()
             && let Err(failure) = self.take_lease_for_ask().await
         {
@@ -362,6 +367,11 @@ impl Session {
             };
             self.refuse_ask(&frame, &refusal);
             return Ok(());
+        }
+        if self.status != b'E' {
+            let is_named = frame.name.as_ref().is_some_and(|name| !name.is_empty());
+            self.see_to_names_around(frame.header, is_named, (&ready.sql, marks));
+            self.before_keeping(marks);
         }
         self.from_client.discard(frame.header.frame_bytes);
         for notice in &ready.notices {
@@ -446,6 +456,7 @@ impl Session {
                     lease.unnamed_owner = 0;
                     self.from_client.insert(&out);
                 }
+                self.names_in_doubt |= marks.contains(Marks::FORGETS_STATEMENTS);
                 self.in_batch = false;
             }
         }

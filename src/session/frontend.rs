@@ -116,6 +116,18 @@ impl Session {
         self.names_in_doubt && speaks_of_names
     }
 
+    /// Whether a frame that holds an ask need not wait for answers of the server.
+    fn is_due_to_ask(&mut self, header: Header, marks: Marks) -> bool {
+        if header.tag != tag::PARSE {
+            return self.is_answered();
+        }
+        if self.server.is_some() && self.must_wait_for_names(header) {
+            return false;
+        }
+        // What keeps something must know whether the server skips it, behind an error in its batch.
+        !self.keeps_something() && !marks.contains(Marks::MAY_NAME_STATEMENTS) || self.is_answered()
+    }
+
     pub(super) fn owes_nothing(&self) -> bool {
         self.server
             .as_ref()
@@ -167,9 +179,7 @@ impl Session {
                 }
                 let marks = self.text_marks(header);
                 if marks.contains(Marks::ASK) && self.concerns_us(header) {
-                    // What keeps something must know whether the server skips it, behind an error in its batch.
-                    let is_due = header.tag == tag::PARSE && !self.keeps_something();
-                    return if is_due || self.is_answered() {
+                    return if self.is_due_to_ask(header, marks) {
                         Step::Leave(Turn::Ask)
                     } else {
                         Step::Wait

@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 
 use super::marks::Marks;
+use super::naming;
 use super::own_names::Names;
 use super::prepare::put_setting;
 use super::serve::Session;
@@ -48,6 +49,22 @@ impl Session {
             self.use_own_names_if_concerned(header, false, false);
         }
         Names::Right
+    }
+
+    /// Before SQL goes in the place of the frame at the front, an ask's among it: what it says of names is not
+    /// followed.
+    pub(super) fn see_to_names_around(
+        &mut self,
+        header: Header,
+        is_named: bool,
+        (sql, marks): (&str, Marks),
+    ) {
+        let shows = marks.contains(Marks::SHOWS_STATEMENTS);
+        let may_run_unseen = marks.contains(Marks::CODE) && self.has_own_prepares();
+        let speaks = || naming::read(sql.as_bytes()).is_none_or(|found| !found.all.is_empty());
+        if shows || may_run_unseen || marks.contains(Marks::NAMES_STATEMENT) && speaks() {
+            self.use_own_names_if_concerned(header, is_named, shows);
+        }
     }
 
     pub(super) fn use_own_names_if_concerned(

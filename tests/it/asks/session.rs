@@ -196,3 +196,55 @@ async fn a_session_that_can_only_read_asks_as_well() {
     client.rows("commit");
     assert_eq!(client.value("show transaction_read_only"), "on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_around_an_ask_are_those_of_its_session_on_any_connection() {
+    let scene = Scene::new("[pool]\ndefault_pool_size = 1\n").await;
+    scene.answers("SELECT count(*) FROM customers");
+    let ask = format!("/* ask: {QUESTION} */");
+    for sql in [
+        format!("execute p; {ask}"),
+        format!("{ask}; execute p"),
+        format!("select name from pg_prepared_statements; {ask}; execute p"),
+    ] {
+        let mut client = scene.client();
+        client.rows("prepare p as select 'own'");
+        let mut rival = scene.client();
+        rival.rows("prepare p as select 'rival'");
+        let answer = client.query(&sql);
+        let values: Vec<_> = rows(&answer).into_iter().flatten().flatten().collect();
+        let mut expected = vec!["own", "100"];
+        if !sql.starts_with("execute") {
+            expected.reverse();
+        }
+        if sql.starts_with("select") {
+            expected.insert(0, "p");
+        }
+        assert_eq!(values, expected, "{sql}: {answer:?}");
+        assert_eq!(client.value("execute p"), "own", "{sql}");
+        check_usable(&mut client);
+        drop(client);
+        assert_eq!(rival.value("execute p"), "rival", "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_inserted_from_an_ask_is_what_lastval_speaks_of() {
+    let more = "set role app; create table kept (id serial, n bigint); create table others (id serial); reset role";
+    let scene = Scene::with_tables("[pool]\ndefault_pool_size = 1\n", more).await;
+    scene.answers("SELECT count(*) FROM customers");
+    let mut client = scene.client();
+    // From here on the pool takes care of what sequences last gave.
+    assert_eq!(sqlstate(&client.query("select lastval()")), "55000");
+    drop(client);
+    let mut client = scene.client();
+    assert_eq!(client.value("select 1"), "1");
+    let mut rival = scene.client();
+    rival.rows("insert into others default values");
+    drop(rival);
+    let sql = format!("insert into kept (n) select * from (/* ask: {QUESTION} */) r");
+    client.rows(&sql);
+    assert_eq!(client.value("select lastval()"), "1");
+    assert_eq!(client.value("select n from kept"), "100");
+    check_usable(&mut client);
+}
