@@ -351,6 +351,11 @@ impl Session {
 
     /// Gets a server for what has become of the frame at the front, and sends it there.
     pub(super) async fn send(&mut self, frame: Frame, ready: Ready) -> Result<(), Gone> {
+        if self.ticket().take_cancel() {
+            // It came when the answer was found, or on a connection that had nothing yet to cancel.
+            self.refuse_ask(&frame, &cancelled());
+            return Ok(());
+        }
         let marks = words::scan(ready.sql.as_bytes(), self.watch.keepers());
         if self.server.is_none() {
             self.wants_new_connection = self.has_to_begin_anew(marks);

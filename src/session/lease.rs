@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::marks::Marks;
@@ -13,6 +14,8 @@ use crate::pool::replay::ReplayError;
 use crate::pool::roster::Ticket;
 use crate::pool::set_values::{InForce, is_same};
 use crate::pool::settings::PoolMode;
+use crate::wire::frame::tag;
+use crate::wire::message;
 
 /// How long the server may take to receive what a client sent before it went.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -22,6 +25,10 @@ const REPLAY_ATTEMPTS_MAX: u32 = 3;
 
 /// How long a connection may take to forget its last client before it is closed instead.
 const RESET_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long what nobody waits for may take to end before it is cancelled again, and how often it is cancelled at most.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(200);
+const CANCELS_MAX: u32 = 50;
 
 /// How many connections are closed at most for the sake of one that nobody has used.
 const REPLACED_MAX: u32 = 64;
@@ -242,10 +249,7 @@ impl Session {
         } else if !lease.exchange.is_empty() {
             // The client died without a Terminate, for which it would have been served to the end. The server would
             // not notice before it writes, and what it runs until then is for nobody.
-            tokio::spawn(async move {
-                ticket.cancel().await;
-                drop(lease);
-            });
+            tokio::spawn(stop(lease, ticket, self.from_client.is_mid_frame()));
         }
         // An open transaction with nothing running is rolled back by closing the connection, and what DISCARD ALL
         // would leave as it is goes with it.
@@ -275,6 +279,26 @@ async fn bring_about(
 ) -> Result<BytesMut, ReplayError> {
     lease.close_names_of_others(session).await?;
     lease.bring_into_force(wanted).await
+}
+
+/// Ends what a connection runs for nobody, and the connection. A cancel that comes before the server has begun with it
+/// does nothing: it is sent again until the server closes the connection, which it is told to do behind all that.
+async fn stop(mut lease: Lease, ticket: Arc<Ticket>, is_mid_frame: bool) {
+    if is_mid_frame {
+        // The server waits for the rest of a frame, and hears of the end at once.
+        ticket.cancel().await;
+        return;
+    }
+    let mut farewell = BytesMut::new();
+    message::put_frame(&mut farewell, tag::TERMINATE, &[]);
+    let _ = timeout(CANCEL_INTERVAL, lease.stream.write_all(&farewell)).await;
+    for _ in 0..CANCELS_MAX {
+        ticket.cancel().await;
+        let closed = async { while matches!(lease.stream.read(&mut [0; 8192]).await, Ok(1..)) {} };
+        if timeout(CANCEL_INTERVAL, closed).await.is_ok() {
+            return;
+        }
+    }
 }
 
 /// Makes a connection forget its client, of which nothing is left but what DISCARD ALL takes away.
