@@ -10,6 +10,7 @@ use crate::config::mistake::{Mistake, show, show_secret};
 use crate::config::tree::{Node, Origin, Value, join};
 use crate::observe::log;
 use crate::pool::settings::EVERY_DATABASE;
+use crate::schema::settings::VALUES_BYTES_LIMIT;
 use crate::state::settings::{RECORDS_LIMIT, StoreKind};
 
 /// Checks settings that were read.
@@ -30,6 +31,10 @@ pub(super) fn check(settings: &Settings, written: &Node) -> Result<(), Mistake> 
         &told,
         &["schema", "statistics_refresh"],
     )?;
+    if schema.values_bytes > VALUES_BYTES_LIMIT {
+        let says = "expected an amount of data of 256MB or less";
+        return Err(told.wrong(&["schema", "values_bytes"], says));
+    }
     check_ask(settings, &told)?;
     check_state(settings, &told)?;
     check_http(settings, &told)?;

@@ -301,6 +301,10 @@ fn asks_that_could_not_be_answered() {
         "proxy.toml: ask.cost_max = 0: expected a number above zero",
     );
     section(
+        "[schema]\nvalues_bytes = \"1GB\"",
+        r#"proxy.toml: schema.values_bytes = "1GB": expected an amount of data of 256MB or less"#,
+    );
+    section(
         "[ask]\nrepair_count_max = 6",
         "proxy.toml: ask.repair_count_max = 6: expected a whole number from 0 to 5",
     );

@@ -131,7 +131,7 @@ impl Database {
     /// Reads what has changed, and writes down how it went.
     async fn refresh(&self, clients: &dyn ControlClients, settings: &Settings) {
         let basis = self.with(|freshness| freshness.basis(Instant::now(), settings));
-        let outcome = self.read(clients, &basis).await;
+        let outcome = self.read(clients, &basis, settings).await;
         let now = Instant::now();
         match outcome {
             Ok(None) => self.with(|freshness| freshness.unchanged(basis.generation, now)),
@@ -159,6 +159,7 @@ impl Database {
         &self,
         clients: &dyn ControlClients,
         basis: &Basis,
+        settings: &Settings,
     ) -> Result<Option<(Snapshot, String)>, Refusal> {
         let mut client = clients.client(&self.upstream, &self.name).await?;
         // Before the catalog is read, so that a change in between shows at the next check.
@@ -166,7 +167,7 @@ impl Database {
         if basis.mark.as_ref() == Some(&mark) {
             return Ok(None);
         }
-        let snapshot = catalog::load(&mut client).await?;
+        let snapshot = catalog::load(&mut client, settings).await?;
         Ok(Some((snapshot, mark)))
     }
 

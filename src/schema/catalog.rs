@@ -15,6 +15,7 @@ use super::fingerprint::fingerprint;
 use super::queries;
 use super::sample;
 use super::sensitive::{Sensitivity, sensitivity};
+use super::settings::Settings;
 use super::snapshot::{
     Column, ColumnStats, ForeignKey, Function, Functions, Operator, Relation, RelationId,
     RelationKind, Snapshot, TypeClass, Volatility,
@@ -23,13 +24,13 @@ use super::snapshot::{
 /// Bytes of values that a snapshot's statistics hold at most; columns read after that have none.
 const VALUES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Reads the whole catalog.
+/// Reads the whole catalog, and values of small relations as far as the settings allow.
 ///
 /// # Errors
 /// `08006` when the connection is lost, the server's own SQLSTATE otherwise (`57014` when it took too long).
-pub async fn load(client: &mut Client) -> Result<Snapshot, Refusal> {
+pub async fn load(client: &mut Client, settings: &Settings) -> Result<Snapshot, Refusal> {
     let mut draft = read(client).await.map_err(|error| refusal(&error))?;
-    sample::fill(client, &mut draft).await;
+    sample::fill(client, &mut draft, settings).await;
     let mut snapshot = draft.snapshot;
     snapshot.fingerprint = fingerprint(&snapshot);
     Ok(snapshot)

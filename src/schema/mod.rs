@@ -21,3 +21,4 @@ mod sample;
 pub mod sensitive;
 pub mod settings;
 pub mod state_words;
+mod values;

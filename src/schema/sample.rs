@@ -1,5 +1,7 @@
-//! A look into small tables that were never analysed, so that their values are known as well: bounded in every
-//! direction.
+//! A look into small tables, so that their values are known where statistics do not tell them: bounded in every direction.
+//!
+//! Statistics hold the hundred most common values of a column, and of a small table only those that repeat; a table of
+//! few rows is not even analysed by itself.
 //!
 //! These are the only statements of the control plane that read a user's table, and they are COPY for a reason. To plan
 //! even `SELECT column FROM table`, PostgreSQL evaluates what is constant in the table's index expressions and
@@ -7,34 +9,29 @@
 //! a superuser. COPY of a table plans nothing. It does not apply to views, and `row_security = off` makes a policy an
 //! error instead of code.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, future};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::catalog::SnapshotDraft;
-use super::queries::{TEXT_VALUES_MAX, VALUE_CHARS_MAX};
 use super::quote::identifier;
 use super::sensitive::{Sensitivity, sensitivity};
-use super::snapshot::{Column, ColumnStats, Relation, RelationKind, TypeClass};
+use super::settings::Settings;
+use super::snapshot::{Column, Relation, RelationKind, TypeClass};
+use super::values::Values;
 
 /// Relations looked into at most.
-const RELATIONS_MAX: usize = 200;
+const RELATIONS_MAX: usize = 4_000;
 
 /// Columns looked at in one relation at most.
-const COLUMNS_MAX: usize = 24;
+const COLUMNS_MAX: usize = 48;
 
 /// Bytes that the rows of a relation take at most; larger ones are left to ANALYZE. COPY has no LIMIT.
 const RELATION_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Rows kept of one relation at most.
-const ROWS_MAX: usize = 1_000;
-
-/// Time for all relations together.
-const TIME_MAX: Duration = Duration::from_secs(2);
 
 /// `statement_timeout` for one relation.
 const STATEMENT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -47,67 +44,106 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 fn settings() -> String {
     format!(
         "SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off; \
+         SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; \
          SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
         STATEMENT_TIMEOUT.as_millis(),
         LOCK_TIMEOUT.as_millis()
     )
 }
 
-/// Fills in values of the text columns of relations without statistics. What cannot be read is left as it is.
-pub(in crate::schema) async fn fill(client: &mut Client, draft: &mut SnapshotDraft) {
-    let deadline = Instant::now() + TIME_MAX;
-    let SnapshotDraft {
-        snapshot, readable, ..
-    } = draft;
-    let wanted = snapshot
-        .relations
-        .iter_mut()
-        .zip(readable.iter())
-        .filter(|(relation, readable)| **readable && unknown(relation))
-        .map(|(relation, _)| relation)
-        .take(RELATIONS_MAX);
-    for relation in wanted {
+/// Fills in what statistics do not tell of the columns of small relations, within the time and the bytes that the
+/// settings allow. What cannot be read is left as it is.
+pub(in crate::schema) async fn fill(
+    client: &mut Client,
+    draft: &mut SnapshotDraft,
+    settings: &Settings,
+) {
+    let deadline = Instant::now() + settings.values_time;
+    let mut bytes_left = usize::try_from(settings.values_bytes).unwrap_or(usize::MAX);
+    for (position, columns) in wanted(draft) {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || bytes_left == 0 {
             break;
         }
-        let columns = text_columns(relation);
-        if columns.is_empty() {
-            continue;
-        }
+        let relation = &mut draft.snapshot.relations[position];
         // The server's own time-out comes first; this one is for a server that does not answer at all.
         match timeout(left + STATEMENT_TIMEOUT, values(client, relation, &columns)).await {
-            Ok(Ok(rows)) => keep(relation, &columns, &rows),
+            Ok(Ok(Some(mut values))) => {
+                for (field, &column) in columns.iter().enumerate() {
+                    values.tell(field, &mut relation.columns[column], &mut bytes_left);
+                }
+            }
             Ok(Err(error)) if client.is_closed() => {
                 tracing::debug!(%error, "connection lost while sampling");
                 break;
             }
-            Ok(Err(_)) => {}
+            Ok(Ok(None) | Err(_)) => {}
             Err(_) => break,
         }
     }
 }
 
-/// Whether nothing is known of the relation, and a look is allowed at all. Foreign tables are somebody else's.
-fn unknown(relation: &Relation) -> bool {
+/// Relations worth a look, and the columns to look at: those of which nothing is known first, then small ones first.
+fn wanted(draft: &SnapshotDraft) -> Vec<(usize, Vec<usize>)> {
+    let mut wanted: Vec<(usize, Vec<usize>)> = draft
+        .snapshot
+        .relations
+        .iter()
+        .zip(&draft.readable)
+        .enumerate()
+        .filter(|(_, (relation, readable))| **readable && may_be_read(relation))
+        .map(|(position, (relation, _))| (position, columns(relation)))
+        .filter(|(_, columns)| !columns.is_empty())
+        .collect();
+    let rows = |position: usize| draft.snapshot.relations[position].row_estimate;
+    wanted.sort_by(|a, b| {
+        let (a, b) = (rows(a.0), rows(b.0));
+        let known = a.is_some().cmp(&b.is_some());
+        known.then(a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)))
+    });
+    wanted.truncate(RELATIONS_MAX);
+    wanted
+}
+
+/// Whether a look is allowed at all. Foreign tables are somebody else's.
+fn may_be_read(relation: &Relation) -> bool {
     matches!(
         relation.kind,
         RelationKind::Table | RelationKind::MaterializedView
     ) && !relation.row_security
-        && relation.columns.iter().all(|c| c.stats.is_none())
+        // No row is smaller than its header and a pointer to it: this one cannot be small enough.
+        && relation.row_estimate.is_none_or(|rows| rows * 28.0 <= RELATION_BYTES_MAX as f64)
 }
 
-fn text_columns(relation: &Relation) -> Vec<usize> {
-    let worth_it =
-        |c: &Column| c.class == TypeClass::Text && sensitivity(&c.name) < Sensitivity::Secret;
+fn columns(relation: &Relation) -> Vec<usize> {
     relation
         .columns
         .iter()
         .enumerate()
-        .filter(|(_, column)| worth_it(column))
+        .filter(|(_, column)| is_worth_it(column, relation.row_estimate))
         .map(|(position, _)| position)
         .take(COLUMNS_MAX)
         .collect()
+}
+
+/// Whether there is more to a column than is known of it.
+fn is_worth_it(column: &Column, rows: Option<f64>) -> bool {
+    if sensitivity(&column.name) == Sensitivity::Secret {
+        return false;
+    }
+    let Some(stats) = &column.stats else {
+        return !matches!(
+            column.class,
+            TypeClass::Array | TypeClass::Json | TypeClass::Other
+        );
+    };
+    let known = stats.common_values.len() + stats.histogram.len();
+    let there_are = if stats.distinct < 0.0 {
+        (f64::from(-stats.distinct) * rows.unwrap_or(f64::MAX)).round()
+    } else {
+        f64::from(stats.distinct)
+    };
+    column.class == TypeClass::Text && (known as f64) < there_are
 }
 
 /// Whether a relation is small, values that are stored elsewhere included.
@@ -133,42 +169,47 @@ fn copy(relation: &Relation, columns: &[usize]) -> String {
     )
 }
 
-/// The first rows of a relation, in the order they are stored.
+/// The values of a relation; `None` when it is too large.
 async fn values(
     client: &mut Client,
     relation: &Relation,
     columns: &[usize],
-) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+) -> Result<Option<Values>, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
-    transaction.batch_execute(&settings()).await?;
-    let mut rows = Vec::new();
-    if transaction
-        .query_typed_opt(&is_small(relation), &[])
-        .await?
-        .is_some()
-    {
-        let stream = transaction.copy_out(&copy(relation, columns)).await?;
-        let mut stream = pin!(stream);
-        // One message is one row. To the end, because a stream that is dropped is read to the end all the same.
-        while let Some(row) = stream.try_next().await? {
-            if rows.len() < ROWS_MAX {
-                rows.push(fields(&String::from_utf8_lossy(&row)));
-            }
-        }
+    let settings = settings();
+    let is_small = is_small(relation);
+    // Sent together: where the server is far away, each wait is what a look costs.
+    let (_, small) = future::try_join(
+        transaction.batch_execute(&settings),
+        transaction.query_typed_opt(&is_small, &[]),
+    )
+    .await?;
+    if small.is_none() {
+        return Ok(None);
     }
-    transaction.rollback().await?;
-    Ok(rows)
+    let mut values = Values::of(columns.len());
+    let stream = transaction.copy_out(&copy(relation, columns)).await?;
+    let mut stream = pin!(stream);
+    // One message is one row. To the end, because a stream that is dropped is read to the end all the same.
+    while let Some(row) = stream.try_next().await? {
+        let row = String::from_utf8_lossy(&row);
+        let row = row.strip_suffix('\n').unwrap_or(&row);
+        values.add_row(row.split('\t').map(field));
+    }
+    // The transaction rolls back when it is dropped, and nobody waits for that.
+    Ok(Some(values))
 }
 
-/// Takes a row of COPY's text format apart; `None` for NULL.
+/// A field of a row in COPY's text format; `None` for NULL.
 ///
 /// # Source
 /// PostgreSQL manual, "COPY", "Text Format".
-fn fields(row: &str) -> Vec<Option<String>> {
-    let row = row.strip_suffix('\n').unwrap_or(row);
-    row.split('\t')
-        .map(|field| (field != "\\N").then(|| unescaped(field)))
-        .collect()
+fn field(field: &str) -> Option<Cow<'_, str>> {
+    match field {
+        "\\N" => None,
+        _ if field.contains('\\') => Some(Cow::Owned(unescaped(field))),
+        _ => Some(Cow::Borrowed(field)),
+    }
 }
 
 fn unescaped(field: &str) -> String {
@@ -193,72 +234,10 @@ fn unescaped(field: &str) -> String {
     text
 }
 
-fn keep(relation: &mut Relation, columns: &[usize], rows: &[Vec<Option<String>>]) {
-    if rows.is_empty() {
-        return;
-    }
-    for (field, &position) in columns.iter().enumerate() {
-        let values = rows
-            .iter()
-            .filter_map(|row| row.get(field)?.as_deref())
-            .filter(|value| !value.is_empty() && value.chars().count() <= VALUE_CHARS_MAX);
-        relation.columns[position].stats = Some(summary(values, rows.len()));
-    }
-}
-
-/// Counts values: repeated ones are common values, most frequent first; a column whose values hardly repeat has some
-/// of them as its histogram, in order.
-fn summary<'a>(values: impl Iterator<Item = &'a str>, row_count: usize) -> ColumnStats {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    let mut value_count = 0;
-    for value in values {
-        *counts.entry(value).or_default() += 1;
-        value_count += 1;
-    }
-    let distinct = counts.len();
-    let mut counted: Vec<(&str, usize)> = counts.into_iter().collect();
-    counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let repeats = distinct <= TEXT_VALUES_MAX && distinct * 2 <= value_count;
-    let mut kept: Vec<String> = counted
-        .into_iter()
-        .map(|(value, _)| value.to_owned())
-        .collect();
-    if !repeats {
-        kept.sort();
-        let step = kept.len().div_ceil(TEXT_VALUES_MAX).max(1);
-        kept = kept.into_iter().step_by(step).collect();
-    }
-    let (common_values, histogram) = if repeats {
-        (kept, Vec::new())
-    } else {
-        (Vec::new(), kept)
-    };
-    // Fractions and counts of at most `ROWS_MAX` rows are exact in an f32.
-    ColumnStats {
-        null_fraction: 1.0 - value_count as f32 / row_count as f32,
-        distinct: if repeats { distinct as f32 } else { 0.0 },
-        common_values,
-        histogram,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn repeated_values_are_common_and_unique_ones_a_histogram() {
-        let stats = summary(["b", "a", "b", "b", "a", "c"].into_iter(), 8);
-        assert_eq!(stats.common_values, ["b", "a", "c"]);
-        assert!(stats.histogram.is_empty());
-        assert!((stats.null_fraction - 0.25).abs() < 0.001);
-
-        let names: Vec<String> = (0..500).map(|i| format!("name {i:03}")).collect();
-        let stats = summary(names.iter().map(String::as_str), 500);
-        assert!(stats.common_values.is_empty());
-        assert_eq!(stats.histogram.len(), TEXT_VALUES_MAX);
-        assert!(stats.histogram.is_sorted());
-    }
+    use crate::schema::snapshot::ColumnStats;
 
     #[test]
     fn copy_quotes_names_and_its_rows_are_read_back() {
@@ -277,7 +256,46 @@ mod tests {
             copy(&relation, &[0, 1]),
             r#"COPY "Odd ""one"""."t" ("Name", "b") TO STDOUT"#
         );
-        let row = fields("a\\tb\\\\\t\\N\t\n");
-        assert_eq!(row, [Some("a\tb\\".into()), None, Some(String::new())]);
+        let row: Vec<_> = "a\\tb\\\\\t\\N\t".split('\t').map(field).collect();
+        let texts: Vec<Option<&str>> = row.iter().map(Option::as_deref).collect();
+        assert_eq!(texts, [Some("a\tb\\"), None, Some("")]);
+    }
+
+    #[test]
+    fn only_what_statistics_leave_out_is_worth_a_look() {
+        let with = |distinct: f32, known: usize, class: TypeClass| Column {
+            name: "kind".into(),
+            class,
+            stats: Some(ColumnStats {
+                distinct,
+                common_values: vec!["x".into(); known],
+                ..ColumnStats::default()
+            }),
+            ..Column::default()
+        };
+        let cases = [
+            (with(3.0, 3, TypeClass::Text), false),
+            (with(3.0, 2, TypeClass::Text), true),
+            (with(-1.0, 0, TypeClass::Text), true),
+            (with(-0.1, 5, TypeClass::Text), false),
+            (with(9.0, 0, TypeClass::Integer), false),
+            (
+                Column {
+                    stats: None,
+                    ..with(0.0, 0, TypeClass::Integer)
+                },
+                true,
+            ),
+            (
+                Column {
+                    name: "password".into(),
+                    ..with(3.0, 2, TypeClass::Text)
+                },
+                false,
+            ),
+        ];
+        for (column, expect) in cases {
+            assert_eq!(is_worth_it(&column, Some(50.0)), expect, "{column:?}");
+        }
     }
 }

@@ -60,7 +60,31 @@ const PERSONAL: &[&[&str]] = &[
     &["address"],
     &["street"],
     &["ip"],
+    &["first", "name"],
+    &["firstname"],
+    &["fname"],
+    &["last", "name"],
+    &["lastname"],
+    &["lname"],
+    &["full", "name"],
+    &["fullname"],
+    &["middle", "name"],
+    &["given", "name"],
+    &["family", "name"],
+    &["maiden", "name"],
+    &["surname"],
+    &["forename"],
+    &["zip"],
+    &["postcode"],
+    &["postal", "code"],
 ];
+
+/// Words that say the same at the end of a name whose words run together: `custemail`, `userpassword`. Only such as end
+/// no other word.
+const SECRET_ENDS: &[&str] = &["password", "passwd", "passphrase", "secret", "apikey"];
+
+/// The same for columns about a person.
+const PERSONAL_ENDS: &[&str] = &["email", "phone", "address", "birthdate", "surname"];
 
 /// Judges a column by its name, whatever its letter case: `cardNumber`, `CARD_NUMBER` and `card numbers` are one.
 #[must_use]
@@ -71,9 +95,14 @@ pub fn sensitivity(column: &str) -> Sensitivity {
             .iter()
             .any(|phrase| words.windows(phrase.len()).any(|w| same(w, phrase)))
     };
-    if holds(SECRET) {
+    let ends = |ends: &[&str]| {
+        words
+            .iter()
+            .any(|word| ends.iter().any(|end| word.ends_with(end)))
+    };
+    if holds(SECRET) || ends(SECRET_ENDS) {
         Sensitivity::Secret
-    } else if holds(PERSONAL) {
+    } else if holds(PERSONAL) || ends(PERSONAL_ENDS) {
         Sensitivity::Personal
     } else {
         Sensitivity::Open
@@ -127,6 +156,12 @@ mod tests {
             ("ip_address", Sensitivity::Personal),
             ("shipping", Sensitivity::Open),
             ("status", Sensitivity::Open),
+            ("userpassword", Sensitivity::Secret),
+            ("custEmail", Sensitivity::Personal),
+            ("sbcustphone", Sensitivity::Personal),
+            ("last_name", Sensitivity::Personal),
+            ("name", Sensitivity::Open),
+            ("secretary", Sensitivity::Open),
             ("spin", Sensitivity::Open),
             ("", Sensitivity::Open),
         ];

@@ -1,4 +1,4 @@
-//! How fresh the snapshot of a database is kept.
+//! How fresh the snapshot of a database is kept, and how much of its values.
 
 use std::time::Duration;
 
@@ -15,13 +15,25 @@ pub struct Settings {
     /// How old a snapshot's statistics may grow before all is read again. Default 10 min.
     #[serde(with = "crate::names::duration")]
     pub statistics_refresh: Duration,
+    /// How long the values of small tables may be read whenever all is read. Default 2 s; zero reads no table.
+    #[serde(with = "crate::names::duration")]
+    pub values_time: Duration,
+    /// Bytes of such values that are kept of one database, at most, beside those of its statistics. Up to 256 MB,
+    /// default 16 MB; zero reads no table.
+    #[serde(with = "crate::names::bytes")]
+    pub values_bytes: u64,
 }
+
+/// The most that [`Settings::values_bytes`] may be.
+pub const VALUES_BYTES_LIMIT: u64 = 256 << 20;
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             refresh: Duration::from_secs(60),
             statistics_refresh: Duration::from_secs(600),
+            values_time: Duration::from_secs(2),
+            values_bytes: 16 << 20,
         }
     }
 }

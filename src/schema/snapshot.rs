@@ -136,6 +136,17 @@ pub struct ColumnStats {
     pub common_values: Vec<String>,
     /// Histogram bounds in text form, ascending: values that exist, though not the common ones.
     pub histogram: Vec<String>,
+    /// Further values of a text column that were read from the relation itself, ascending; no prompt shows them.
+    pub other_values: Arc<[Arc<str>]>,
+}
+
+impl ColumnStats {
+    /// All values that are known to exist, the common ones first.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let bounds = self.common_values.iter().chain(&self.histogram);
+        let others = self.other_values.iter().map(|value| &**value);
+        bounds.map(String::as_str).chain(others)
+    }
 }
 
 /// A declared foreign key. Composite keys have several column pairs.

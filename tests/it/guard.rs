@@ -9,6 +9,7 @@ use pgask::names::Draft;
 use pgask::pool::control::ControlPools;
 use pgask::schema::catalog;
 use pgask::schema::control::ControlClients;
+use pgask::schema::settings::Settings;
 
 use crate::support::client::{Client, config};
 use crate::support::postgres::{Postgres, SUPERUSER_PASSWORD};
@@ -61,7 +62,9 @@ impl Stage {
             config(postgres.port(), "postgres", SUPERUSER_PASSWORD, "postgres"),
         )]);
         let mut client = pools.client("main", "postgres").await.unwrap();
-        let snapshot = catalog::load(&mut client).await.unwrap();
+        let snapshot = catalog::load(&mut client, &Settings::default())
+            .await
+            .unwrap();
         let path = ["public".to_owned(), "archive".to_owned()];
         Self {
             postgres,

@@ -101,7 +101,9 @@ impl Stage {
 
     async fn snapshot(&self) -> Snapshot {
         let mut client = self.pools.client("main", "postgres").await.unwrap();
-        catalog::load(&mut client).await.unwrap()
+        catalog::load(&mut client, &Settings::default())
+            .await
+            .unwrap()
     }
 
     fn directory(&self) -> Directory {
@@ -249,6 +251,65 @@ async fn a_snapshot_holds_values_within_bounds() {
     let colour = column(fresh, "colour").stats.as_ref().unwrap();
     assert_eq!(colour.common_values, ["blue", "green", "red"]);
     assert!(column(fresh, "secret_token").stats.is_none());
+    let size = column(fresh, "size").stats.as_ref().unwrap();
+    assert_eq!(size.distinct, -1.0, "a key that nobody declared");
+    assert_eq!(size.histogram.len(), 12);
+}
+
+#[tokio::test]
+async fn small_tables_tell_the_values_that_statistics_leave_out() {
+    let stage = Stage::new().await;
+    // A value that stands once among others that repeat is in no statistics, and a diary is nobody's business.
+    stage
+        .execute(
+            "CREATE TABLE public.shops (town text, tax_id text);
+             INSERT INTO public.shops SELECT CASE WHEN i = 1 THEN 'Ankh' WHEN i % 2 = 0 THEN 'Lima' ELSE 'Oslo' END,
+                 'tax ' || i FROM generate_series(1, 40) i;
+             CREATE TABLE public.archive (note text);
+             INSERT INTO public.archive SELECT 'note ' || i || repeat('.', 80) FROM generate_series(1, 60000) i;
+             ANALYZE public.shops, public.archive",
+        )
+        .await;
+    let snapshot = stage.snapshot().await;
+    let values = |schema, relation_name, name| {
+        let column = column(relation(&snapshot, schema, relation_name), name);
+        let stats = column.stats.as_ref();
+        stats.map_or_else(Vec::new, |s| {
+            s.values().map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    let mut towns = values("public", "shops", "town");
+    towns.sort();
+    assert_eq!(towns, ["Ankh", "Lima", "Oslo"]);
+    assert!(values("public", "shops", "tax_id").is_empty(), "a secret");
+    let people = values("hr", "people", "name");
+    let all = (1..=200).all(|i| people.contains(&format!("person {i}")));
+    assert!(all && people.len() == 200, "each once: {people:?}");
+    assert!(values("hr", "people", "password_hash").is_empty());
+    assert!(values("public", "diary", "line").is_empty());
+    assert_eq!(
+        values("public", "archive", "note").len(),
+        100,
+        "too large a table"
+    );
+
+    for settings in [
+        Settings {
+            values_time: Duration::ZERO,
+            ..Settings::default()
+        },
+        Settings {
+            values_bytes: 0,
+            ..Settings::default()
+        },
+    ] {
+        let mut client = stage.pools.client("main", "postgres").await.unwrap();
+        let snapshot = catalog::load(&mut client, &settings).await.unwrap();
+        let towns = column(relation(&snapshot, "public", "shops"), "town");
+        assert!(towns.stats.as_ref().unwrap().other_values.is_empty());
+        let fresh = relation(&snapshot, "public", "fresh");
+        assert!(fresh.columns.iter().all(|c| c.stats.is_none()));
+    }
 }
 
 #[tokio::test]
@@ -267,7 +328,9 @@ async fn reading_the_catalog_runs_no_code_of_a_table_owner() {
         .await;
     let pools = pools(&stage.postgres, "tester", "tester");
     let mut client = pools.client("main", "postgres").await.unwrap();
-    let snapshot = catalog::load(&mut client).await.unwrap();
+    let snapshot = catalog::load(&mut client, &Settings::default())
+        .await
+        .unwrap();
     let bait = relation(&snapshot, "public", "bait");
     let word = column(bait, "word").stats.as_ref().unwrap();
     assert_eq!(word.common_values, ["worm"]);
@@ -430,7 +493,9 @@ async fn a_service_account_without_rights_reads_structure_and_no_values() {
     let stage = Stage::new().await;
     let service = pools(&stage.postgres, "service", "at your service");
     let mut client = service.client("main", "postgres").await.unwrap();
-    let snapshot = catalog::load(&mut client).await.unwrap();
+    let snapshot = catalog::load(&mut client, &Settings::default())
+        .await
+        .unwrap();
     drop(client);
     assert_eq!(snapshot.relations.len(), 10);
     let known = |r: &Relation| r.columns.iter().any(|c| c.stats.is_some());

@@ -313,7 +313,7 @@ impl Lexicon {
             return;
         }
         if let Some(stats) = &column.stats {
-            for value in stats.common_values.iter().chain(&stats.histogram) {
+            for value in stats.values() {
                 self.add_value(id, value, quality);
             }
         }
