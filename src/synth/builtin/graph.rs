@@ -32,7 +32,8 @@ pub(super) struct Key {
     /// At most one row references each row: the key is unique on its own side as well.
     pub(super) one_to_one: bool,
     nullable: bool,
-    declared: bool,
+    /// It stands in the catalog; the others were inferred.
+    pub(super) declared: bool,
 }
 
 /// A key, walked in one direction.

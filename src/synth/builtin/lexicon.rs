@@ -1,35 +1,50 @@
 //! The lexicon: every phrase that means something in one schema, and what it means.
 //!
-//! Built once per snapshot from names, comments, enum labels and stored values; nothing in it was written by hand.
+//! Built once per snapshot from names (`names`, `phrases`), comments, enum labels and stored values (`stored`); what is
+//! general English or general knowledge comes from the lists of `thesaurus` and `world`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::schema::sensitive::{Sensitivity, sensitivity};
-use crate::schema::snapshot::{Column, ColumnId, RelationId, RelationKind, Snapshot, TypeClass};
+use crate::schema::snapshot::{
+    Column, ColumnId, Relation, RelationId, RelationKind, Snapshot, TypeClass,
+};
 
 use super::comments;
 use super::english;
+use super::flags;
+use super::graph::{Graph, Key};
+use super::names::Names;
+use super::phrase_index::{Builder, PhraseIndex};
+use super::phrases::{self, About, Phrase};
 use super::roles;
-use super::text::{key, words};
-
-/// Entries at most; relations and columns come before values.
-const ENTRIES_MAX: usize = 400_000;
+use super::spellings::{Collector, Source, Spellings};
+use super::stored;
+use super::text::{key, stem, words};
 
 /// The quality of a name that only a comment gives.
 const ALIAS: f32 = 0.8;
 
-/// Words of one value that is looked up at most.
-const VALUE_WORDS_MAX: usize = 5;
+/// Words of a phrase at most.
+pub(super) const PHRASE_WORDS_MAX: usize = 8;
+
+/// Names of a lower quality are no goal for a mistyped word.
+const SPELLED_MIN: f32 = 0.7;
+
+/// A name of this quality is the thing's own.
+const DIRECT_MIN: f32 = 0.85;
+
+/// What is left of a synonym's quality where something else bears that very name.
+const RIVALLED: f32 = 0.7;
 
 /// What a phrase can mean.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Meaning {
     /// The rows of a relation.
     Relation(RelationId),
     /// A column.
     Column(ColumnId),
-    /// The partner of a row through a foreign key (by its place in the snapshot) that has a name of its own: "manager".
+    /// The partner of a row through a key (by its place in [`Graph::keys`]) that has a name of its own: "manager".
     Role(usize),
     /// A boolean column being true or false.
     Flag(ColumnId, bool),
@@ -45,53 +60,69 @@ pub(super) struct Entry {
     pub(super) quality: f32,
     /// The words without stemming, where the exact spelling tells ("shipped" is the status, "ship" is not).
     pub(super) spelling: Option<Box<str>>,
+    /// Another word for the name, from the thesaurus.
+    pub(super) synonym: bool,
 }
 
 /// Phrases and their meanings.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
-    phrases: HashMap<String, Vec<Entry>>,
+    phrases: PhraseIndex,
     /// Words that comments use: weak evidence for what they are about.
     hints: HashMap<String, Vec<Meaning>>,
-    /// Names of one word as they are spelled, and their keys: what a mistyped word may have been.
-    spellings: HashMap<String, String>,
+    spellings: Spellings,
     /// Words of the longest phrase.
     pub(super) words_max: usize,
-    entry_count: usize,
 }
 
 impl Lexicon {
     /// Reads a snapshot.
+    #[cfg(test)]
     pub(super) fn new(snapshot: &Snapshot) -> Self {
-        let mut lexicon = Self::default();
-        for (r, relation) in snapshot.relations.iter().enumerate() {
-            let id = RelationId(r);
-            lexicon.add_relation(snapshot, id);
-            for (c, column) in relation.columns.iter().enumerate() {
-                let id = ColumnId {
-                    relation: id,
-                    column: c,
-                };
-                lexicon.add_column(snapshot, id, column);
+        let names = Names::new(snapshot);
+        Self::of(snapshot, &names, &Graph::new(snapshot))
+    }
+
+    /// Reads a snapshot whose names were cut and whose keys are known.
+    pub(super) fn of(snapshot: &Snapshot, names: &Names, graph: &Graph) -> Self {
+        let mut draft = Draft {
+            snapshot,
+            names,
+            keys: &graph.keys,
+            referring: referring(&graph.keys),
+            relation_keys: relations(snapshot)
+                .map(|(id, _)| key(&names.relation(id).words))
+                .collect(),
+            phrases: Builder::default(),
+            spellings: Collector::default(),
+            hints: HashMap::new(),
+            words_max: 0,
+        };
+        for (id, _) in relations(snapshot) {
+            draft.add_relation(id);
+        }
+        for (id, relation) in relations(snapshot) {
+            for (id, column) in columns(id, relation) {
+                draft.add_column(id, column);
             }
         }
-        lexicon.add_roles(snapshot);
-        for (r, relation) in snapshot.relations.iter().enumerate() {
-            for (c, column) in relation.columns.iter().enumerate() {
-                let id = ColumnId {
-                    relation: RelationId(r),
-                    column: c,
-                };
-                lexicon.add_values(id, column, relation.kind);
+        draft.add_roles();
+        for (id, relation) in relations(snapshot) {
+            for (id, column) in columns(id, relation) {
+                stored::add_values(&mut draft, id, column, relation.kind);
             }
         }
-        lexicon.drop_kinds();
-        lexicon
+        Self {
+            phrases: draft.phrases.finish(judge),
+            hints: draft.hints,
+            spellings: draft.spellings.finish(),
+            words_max: draft.words_max,
+        }
     }
 
     /// What a key (see [`key`]) can mean.
     pub(super) fn get(&self, key: &str) -> &[Entry] {
-        self.phrases.get(key).map_or(&[], Vec::as_slice)
+        self.phrases.get(key)
     }
 
     /// What a word of a comment speaks of.
@@ -99,184 +130,230 @@ impl Lexicon {
         self.hints.get(stem).map_or(&[], Vec::as_slice)
     }
 
-    /// Names of relations and columns that differ from a mistyped word by very little, best first.
+    /// Keys of names, and of values of one word, that differ from a mistyped word by very little, and by how many
+    /// letters; best first.
     pub(super) fn near(&self, word: &str) -> Vec<(&str, f32)> {
-        let length = word.chars().count();
-        if length < 5 || word.bytes().any(|b| b.is_ascii_digit()) {
-            return Vec::new();
-        }
-        let edits_max = if length >= 8 { 2 } else { 1 };
-        let singular = |word: &str| word.strip_suffix('s').unwrap_or(word).to_owned();
-        let word = singular(word);
-        let mut near: Vec<(&str, f32)> = self
-            .spellings
-            .iter()
-            .filter(|(name, _)| {
-                name.len().abs_diff(word.len()) <= edits_max + 1
-                    && name.chars().next() == word.chars().next()
-            })
-            .filter_map(|(name, key)| {
-                let edits = strsim::osa_distance(&singular(name), &word);
-                (edits > 0 && edits <= edits_max).then_some((key.as_str(), edits as f32))
-            })
-            .collect();
-        near.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(b.0)));
-        near.dedup_by(|a, b| a.0 == b.0);
-        near
+        let near = self.spellings.near(word);
+        near.into_iter()
+            .map(|(id, edits)| (self.phrases.key(id), edits))
+            .collect()
+    }
+}
+
+fn referring(keys: &[Key]) -> HashSet<ColumnId> {
+    let columns = |key: &Key| {
+        let relation = key.from;
+        let of = move |&column: &usize| ColumnId { relation, column };
+        key.from_columns.iter().map(of).collect::<Vec<_>>()
+    };
+    keys.iter().flat_map(columns).collect()
+}
+
+fn relations(snapshot: &Snapshot) -> impl Iterator<Item = (RelationId, &Relation)> {
+    let numbered = snapshot.relations.iter().enumerate();
+    numbered.map(|(position, relation)| (RelationId(position), relation))
+}
+
+fn columns(id: RelationId, relation: &Relation) -> impl Iterator<Item = (ColumnId, &Column)> {
+    let numbered = relation.columns.iter().enumerate();
+    numbered.map(move |(column, c)| {
+        let id = ColumnId {
+            relation: id,
+            column,
+        };
+        (id, c)
+    })
+}
+
+/// What is left of an entry's quality beside all others of the same phrase; `None` when it has to go.
+fn judge(entry: &Entry, same_phrase: &[Entry]) -> Option<f32> {
+    if entry.synonym {
+        // Where something bears the very name, other words for other things are rather not meant, and within one
+        // relation they are not meant at all.
+        let direct = |e: &&Entry| !e.synonym && e.quality >= DIRECT_MIN;
+        let mut direct = same_phrase.iter().filter(direct).peekable();
+        let scale = if direct.peek().is_some() {
+            RIVALLED
+        } else {
+            1.0
+        };
+        let own = relation_of(&entry.meaning);
+        let beside = direct.any(|e| own.is_some() && relation_of(&e.meaning) == own);
+        return (!beside).then_some(entry.quality * scale);
+    }
+    // "Devices: routers and switches" tells kinds of devices, not other names for them: what is a stored value of a
+    // relation is no name of it.
+    let is_kind = |id: RelationId| {
+        let is_stored =
+            |e: &Entry| matches!(e.meaning, Meaning::Value(column, _) if column.relation == id);
+        entry.quality <= ALIAS && same_phrase.iter().any(is_stored)
+    };
+    match entry.meaning {
+        Meaning::Relation(id) if is_kind(id) => None,
+        _ => Some(entry.quality),
+    }
+}
+
+/// The relation that a name belongs to.
+fn relation_of(meaning: &Meaning) -> Option<RelationId> {
+    match meaning {
+        Meaning::Relation(id) => Some(*id),
+        Meaning::Column(id) | Meaning::Flag(id, _) => Some(id.relation),
+        Meaning::Role(_) | Meaning::Value(..) => None,
+    }
+}
+
+/// A lexicon on its way.
+pub(super) struct Draft<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) names: &'a Names,
+    keys: &'a [Key],
+    /// Columns of references.
+    referring: HashSet<ColumnId>,
+    /// The keys of all relations' names.
+    relation_keys: HashSet<String>,
+    phrases: Builder,
+    spellings: Collector,
+    hints: HashMap<String, Vec<Meaning>>,
+    words_max: usize,
+}
+
+impl Draft<'_> {
+    pub(super) fn add(&mut self, phrase: &[String], meaning: Meaning, quality: f32) {
+        let entry = Entry {
+            meaning,
+            quality,
+            spelling: None,
+            synonym: false,
+        };
+        self.insert(phrase, entry);
     }
 
-    fn add(&mut self, phrase: &[String], meaning: Meaning, quality: f32) {
-        self.insert(phrase, meaning, quality, None);
+    fn add_phrase(&mut self, phrase: Phrase, meaning: Meaning) {
+        let entry = Entry {
+            meaning,
+            quality: phrase.quality,
+            spelling: None,
+            synonym: phrase.synonym,
+        };
+        self.insert(&phrase.words, entry);
     }
 
-    fn insert(
-        &mut self,
-        phrase: &[String],
-        meaning: Meaning,
-        quality: f32,
-        spelling: Option<Box<str>>,
-    ) {
-        if phrase.is_empty() || phrase.len() > 8 || self.entry_count >= ENTRIES_MAX {
+    /// Adds a phrase for a stored value: its exact spelling tells.
+    pub(super) fn add_spelled(&mut self, phrase: &[String], meaning: Meaning, quality: f32) {
+        let entry = Entry {
+            meaning,
+            quality,
+            spelling: Some(phrase.join(" ").into_boxed_str()),
+            synonym: false,
+        };
+        self.insert(phrase, entry);
+    }
+
+    fn insert(&mut self, phrase: &[String], entry: Entry) {
+        if phrase.is_empty() || phrase.len() > PHRASE_WORDS_MAX {
             return;
         }
         self.words_max = self.words_max.max(phrase.len());
-        if let ([name], None) = (phrase, &spelling)
-            && quality >= 0.7
+        let source = match entry.meaning {
+            Meaning::Value(..) => Source::Value,
+            _ => Source::Name,
+        };
+        let is_goal = entry.quality >= SPELLED_MIN;
+        if let (Some(id), [word]) = (self.phrases.add(&key(phrase), entry), phrase)
+            && is_goal
         {
-            self.spellings
-                .entry(name.clone())
-                .or_insert_with(|| key(phrase));
-        }
-        let entries = self.phrases.entry(key(phrase)).or_default();
-        match entries
-            .iter_mut()
-            .find(|e| e.meaning == meaning && e.spelling == spelling)
-        {
-            Some(known) => known.quality = known.quality.max(quality),
-            None => {
-                entries.push(Entry {
-                    meaning,
-                    quality,
-                    spelling,
-                });
-                self.entry_count += 1;
-            }
+            self.spellings.add(word, id, source);
         }
     }
 
-    fn add_relation(&mut self, snapshot: &Snapshot, id: RelationId) {
-        let relation = snapshot.relation(id);
-        let name = strip_affixes(words(&relation.name));
+    fn add_relation(&mut self, id: RelationId) {
+        let relation = self.snapshot.relation(id);
+        let meaning = Meaning::Relation(id);
         // A view repeats what tables say: it is meant when it is named in full.
         let is_view = matches!(
             relation.kind,
             RelationKind::View | RelationKind::MaterializedView
         );
-        let full = if is_view { 0.9 } else { 1.0 };
-        self.add(&name, Meaning::Relation(id), full);
-        if name.len() > 1 {
-            let joined = name.concat();
-            self.add(&[joined], Meaning::Relation(id), full * 0.9);
-            let head = if is_view { 0.3 } else { 0.55 };
-            self.add(&name[name.len() - 1..], Meaning::Relation(id), head);
-            self.add(&name[..1], Meaning::Relation(id), head * 0.7);
+        let name = self.names.relation(id);
+        for words in [Some(&name.words), name.short.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let words = strip_affixes(words.clone());
+            let full = if is_view { 0.9 } else { 1.0 };
+            for mut phrase in phrases::of_relation(&words, full).into_iter() {
+                if is_view && phrase.quality < 0.85 {
+                    phrase.quality *= 0.55;
+                }
+                self.add_phrase(phrase, meaning.clone());
+            }
         }
         if let Some(comment) = &relation.comment {
             let scale = if is_view { 0.5 } else { 1.0 };
             for alias in comments::aliases(comment) {
-                self.add(&alias, Meaning::Relation(id), ALIAS * scale);
+                self.add(&alias, meaning.clone(), ALIAS * scale);
             }
-            self.add_hints(comment, &Meaning::Relation(id));
+            self.add_hints(comment, &meaning);
         }
     }
 
-    fn add_column(&mut self, snapshot: &Snapshot, id: ColumnId, column: &Column) {
-        let name = words(&column.name);
+    fn add_column(&mut self, id: ColumnId, column: &Column) {
+        let name = self.names.column(id);
         let meaning = Meaning::Column(id);
-        self.add(&name, meaning.clone(), 1.0);
-        let core = strip_units(strip_particles(name.clone(), column.class));
-        if core.len() < name.len() {
-            self.add(&core, meaning.clone(), 0.9);
-        }
-        if core.len() > 1 {
-            self.add(&[core.concat()], meaning.clone(), 0.85);
-            // "price" may be the unit price; "unit" hardly ever is.
-            let key = roles::is_key(snapshot, id);
-            self.add(
-                &core[core.len() - 1..],
-                meaning.clone(),
-                if key { 0.3 } else { 0.6 },
-            );
+        let core = phrases::core(name.own(), particles(column.class));
+        let relation = self.snapshot.relation(id.relation);
+        let is_key = roles::is_named_as_key(column)
+            || relation.primary_key.contains(&id.column)
+            || self.refers(id);
+        let about = About {
+            core: &core,
+            relation: self.names.relation(id.relation).own(),
+            is_key,
             // "customer" alone is the row that `customer_id` points to, and never the number.
-            if !(key && points_at_rows(snapshot, id, &core)) {
-                self.add(&core[..1], meaning.clone(), if key { 0.2 } else { 0.35 });
-            }
-            // The relation's own name before a column's says nothing new: "customer_name" of customers.
-            let own: Vec<String> = words(&snapshot.relation(id.relation).name);
-            if own.last().is_some_and(|w| key_of(w) == key_of(&core[0])) {
-                self.add(&core[1..], meaning.clone(), 0.95);
-            }
-        }
-        if let Some(expanded) = expanded(&core) {
-            self.add(&expanded, meaning.clone(), 0.85);
+            points_at_rows: is_key && self.points_at_rows(id, &core),
+        };
+        for phrase in phrases::of_column(name, about).into_iter() {
+            self.add_phrase(phrase, meaning.clone());
         }
         if column.class == TypeClass::Boolean {
-            self.add_flag(id, name);
+            let own = name.own().to_vec();
+            flags::add(self, id, own, |is_so| Meaning::Flag(id, is_so));
         }
         if let Some(comment) = &column.comment {
             // The comment of a foreign key speaks of the row that it points to.
-            let refers = snapshot
-                .foreign_keys
-                .iter()
-                .any(|k| k.from == id.relation && k.from_columns.contains(&id.column));
-            if !refers {
+            if !self.refers(id) {
                 for alias in comments::aliases(comment) {
-                    self.add(&strip_units(alias), meaning.clone(), ALIAS);
+                    let alias = phrases::core(&alias, &[]);
+                    self.add(&alias, meaning.clone(), ALIAS);
                 }
             }
             self.add_hints(comment, &meaning);
         }
     }
 
-    /// A boolean column is a property that rows have or have not: `is_up` gives "up" and "down".
-    fn add_flag(&mut self, id: ColumnId, mut name: Vec<String>) {
-        const OPPOSITES: &[(&str, &str)] = &[
-            ("up", "down"),
-            ("active", "inactive"),
-            ("enabled", "disabled"),
-            ("open", "closed"),
-            ("online", "offline"),
-            ("available", "unavailable"),
-            ("paid", "unpaid"),
-            ("public", "private"),
-            ("visible", "hidden"),
-            ("on", "off"),
-            ("full", "empty"),
-            ("new", "used"),
-        ];
-        if name.len() > 1 && matches!(name[0].as_str(), "is" | "has" | "was" | "can" | "are") {
-            name.remove(0);
-            self.add(&name, Meaning::Column(id), 0.95);
-        }
-        self.add(&name, Meaning::Flag(id, true), 1.0);
-        let [word] = &name[..] else { return };
-        for (yes, no) in OPPOSITES {
-            for (this, other) in [(yes, no), (no, yes)] {
-                if word == this {
-                    self.add(&[(*other).to_owned()], Meaning::Flag(id, false), 0.9);
-                }
-            }
-        }
+    /// Whether a column is (part of) a reference.
+    fn refers(&self, id: ColumnId) -> bool {
+        self.referring.contains(&id)
     }
 
-    /// A foreign key whose column is not named for the relation it points to names a role: `manager_id`.
-    fn add_roles(&mut self, snapshot: &Snapshot) {
-        for (position, foreign_key) in snapshot.foreign_keys.iter().enumerate() {
-            let [column] = foreign_key.from_columns[..] else {
+    /// Whether a key column references rows, or is named for a relation whose rows it could only reference.
+    fn points_at_rows(&self, id: ColumnId, name: &[String]) -> bool {
+        let thing = key(&name[..name.len() - 1]);
+        self.refers(id) || self.relation_keys.contains(&thing)
+    }
+
+    /// A key whose column is not named for the relation it points to names a role: `manager_id`.
+    fn add_roles(&mut self) {
+        for (position, reference) in self.keys.iter().enumerate() {
+            let [column] = reference.from_columns[..] else {
                 continue;
             };
-            let column = &snapshot.relation(foreign_key.from).columns[column];
-            let mut role = words(&column.name);
+            let id = ColumnId {
+                relation: reference.from,
+                column,
+            };
+            let mut role = self.names.column(id).own().to_vec();
             while role.len() > 1
                 && matches!(
                     role.last().map(String::as_str),
@@ -285,78 +362,22 @@ impl Lexicon {
             {
                 role.pop();
             }
-            let target = words(&snapshot.relation(foreign_key.to).name);
+            let target = &self.names.relation(reference.to).words;
             let named_for_target = target
                 .last()
-                .is_some_and(|t| role.last().is_some_and(|r| key_of(t) == key_of(r)));
-            if !named_for_target || role.len() > 1 {
-                self.add(&role, Meaning::Role(position), 0.95);
-                if let Some(comment) = &column.comment {
+                .is_some_and(|t| role.last().is_some_and(|r| stem(t) == stem(r)));
+            let about_key = role
+                .last()
+                .is_some_and(|w| matches!(w.as_str(), "id" | "key"));
+            if !about_key && (!named_for_target || role.len() > 1) {
+                let scale = if reference.declared { 1.0 } else { 0.9 };
+                self.add(&role, Meaning::Role(position), 0.95 * scale);
+                if let Some(comment) = &self.snapshot.column(id).comment {
                     for alias in comments::aliases(comment) {
                         self.add(&alias, Meaning::Role(position), ALIAS);
                     }
                 }
             }
-        }
-    }
-
-    fn add_values(&mut self, id: ColumnId, column: &Column, kind: RelationKind) {
-        let quality = match kind {
-            RelationKind::View | RelationKind::MaterializedView => 0.8,
-            _ => 1.0,
-        };
-        for label in &column.enum_labels {
-            self.add_value(id, label, quality);
-        }
-        let is_text = matches!(column.class, TypeClass::Text);
-        if !is_text || sensitivity(&column.name) == Sensitivity::Secret {
-            return;
-        }
-        if let Some(stats) = &column.stats {
-            for value in stats.values() {
-                self.add_value(id, value, quality);
-            }
-        }
-    }
-
-    fn add_value(&mut self, id: ColumnId, value: &str, quality: f32) {
-        let parts = words(value);
-        let content = parts.iter().any(|w| w.chars().any(char::is_alphabetic));
-        if parts.is_empty() || parts.len() > VALUE_WORDS_MAX || !content {
-            return;
-        }
-        // A letter, or "the", is a word of the question more often than a value.
-        let quality = if value.len() < 2
-            || english::functions(&parts.join(" ")).contains(&english::Word::Stop)
-        {
-            quality * 0.3
-        } else {
-            quality
-        };
-        let spelling = parts.join(" ").into_boxed_str();
-        self.insert(
-            &parts,
-            Meaning::Value(id, value.into()),
-            quality,
-            Some(spelling),
-        );
-    }
-
-    /// "Devices: routers and switches" tells kinds of devices, not other names for them: what is a stored value of a
-    /// relation is no name of it.
-    fn drop_kinds(&mut self) {
-        for entries in self.phrases.values_mut() {
-            let kinds: Vec<RelationId> = entries
-                .iter()
-                .filter_map(|e| match e.meaning {
-                    Meaning::Value(id, _) => Some(id.relation),
-                    _ => None,
-                })
-                .collect();
-            entries.retain(|e| match e.meaning {
-                Meaning::Relation(id) => e.quality > ALIAS || !kinds.contains(&id),
-                _ => true,
-            });
         }
     }
 
@@ -373,24 +394,6 @@ impl Lexicon {
     }
 }
 
-/// Whether a key column is declared to reference rows, or named for a relation whose rows it could only reference.
-fn points_at_rows(snapshot: &Snapshot, id: ColumnId, name: &[String]) -> bool {
-    let declared = snapshot
-        .foreign_keys
-        .iter()
-        .any(|k| k.from == id.relation && k.from_columns.contains(&id.column));
-    let thing = key(&name[..name.len() - 1]);
-    declared
-        || snapshot
-            .relations
-            .iter()
-            .any(|r| key(&words(&r.name)) == thing)
-}
-
-fn key_of(word: &str) -> String {
-    super::text::stem(word)
-}
-
 /// `tbl_orders`, `orders_table` -> `orders`.
 fn strip_affixes(mut name: Vec<String>) -> Vec<String> {
     const AFFIXES: &[&str] = &["tbl", "table", "view", "vw", "mv", "dim", "fact"];
@@ -403,62 +406,14 @@ fn strip_affixes(mut name: Vec<String>) -> Vec<String> {
     name
 }
 
-/// `placed_at` -> `placed`, for dates only: there the particle says no more than the type does.
-fn strip_particles(mut name: Vec<String>, class: TypeClass) -> Vec<String> {
-    let particles: &[&str] = match class {
+/// Words at the end of a name that say no more than its type does: `placed_at`.
+fn particles(class: TypeClass) -> &'static [&'static str] {
+    match class {
         TypeClass::Date | TypeClass::Timestamp | TypeClass::Time => {
             &["at", "on", "date", "time", "timestamp", "day", "datetime"]
         }
         _ => &[],
-    };
-    while name.len() > 1 && name.last().is_some_and(|w| particles.contains(&w.as_str())) {
-        name.pop();
     }
-    name
-}
-
-/// `speed_mbps` -> `speed`.
-fn strip_units(mut name: Vec<String>) -> Vec<String> {
-    while name.len() > 1 && name.last().is_some_and(|w| english::is_unit(w)) {
-        name.pop();
-    }
-    name
-}
-
-/// Abbreviations that schemas are full of, written out.
-fn expanded(name: &[String]) -> Option<Vec<String>> {
-    const ABBREVIATIONS: &[(&str, &str)] = &[
-        ("qty", "quantity"),
-        ("amt", "amount"),
-        ("num", "number"),
-        ("no", "number"),
-        ("nr", "number"),
-        ("addr", "address"),
-        ("desc", "description"),
-        ("dept", "department"),
-        ("emp", "employee"),
-        ("cust", "customer"),
-        ("prod", "product"),
-        ("cat", "category"),
-        ("mgr", "manager"),
-        ("avg", "average"),
-        ("dob", "birth date"),
-        ("fname", "first name"),
-        ("lname", "last name"),
-        ("tel", "phone"),
-        ("temp", "temperature"),
-        ("pct", "percent"),
-        ("yr", "year"),
-        ("org", "organization"),
-        ("acct", "account"),
-        ("msg", "message"),
-    ];
-    let known = |word: &String| ABBREVIATIONS.iter().find(|(short, _)| short == word);
-    name.iter().any(|w| known(w).is_some()).then(|| {
-        name.iter()
-            .flat_map(|word| words(known(word).map_or(word.as_str(), |(_, long)| long)))
-            .collect()
-    })
 }
 
 #[cfg(test)]

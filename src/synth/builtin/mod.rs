@@ -14,21 +14,29 @@ mod bind;
 mod comments;
 mod dates;
 mod english;
+mod flags;
 mod grammar;
 mod graph;
 mod lattice;
 mod lexicon;
 mod measures;
+mod names;
+mod phrase_index;
+mod phrases;
 mod print;
 mod query;
 mod rank;
 mod reading;
 mod roles;
 mod sketch;
+mod spellings;
+mod stored;
 mod talk;
 mod text;
+mod thesaurus;
 mod tokens;
 mod used;
+mod world;
 
 mod answer;
 #[cfg(test)]
@@ -48,6 +56,7 @@ use super::brief::{Brief, Drafted, SynthError, Turn};
 
 use graph::Graph;
 use lexicon::Lexicon;
+use names::Names;
 use roles::Roles;
 
 /// Engines kept by one provider: one for every snapshot and set of rights in use.
@@ -73,11 +82,13 @@ impl Engine {
     #[must_use]
     pub fn new(visible: &Visible) -> Self {
         let snapshot: &Snapshot = visible;
+        let names = Names::new(snapshot);
+        let graph = Graph::new(snapshot);
         Self {
             domain: Domain {
                 visible: visible.clone(),
-                lexicon: Lexicon::new(snapshot),
-                graph: Graph::new(snapshot),
+                lexicon: Lexicon::of(snapshot, &names, &graph),
+                graph,
                 roles: roles::roles(snapshot),
             },
         }

@@ -196,16 +196,34 @@ fn times(relation: &Relation) -> Vec<usize> {
 /// Whether a column only ties rows together: keys are shown and summed only when asked for by name.
 pub(super) fn is_key(snapshot: &Snapshot, id: ColumnId) -> bool {
     let relation = snapshot.relation(id.relation);
-    let name = text::fold(&relation.columns[id.column].name);
-    let named_so = name == "id"
-        || name.ends_with("_id")
-        || name.ends_with("id") && relation.columns[id.column].name.ends_with("Id");
     relation.primary_key.contains(&id.column)
-        || named_so
+        || is_named_as_key(&relation.columns[id.column])
         || snapshot
             .foreign_keys
             .iter()
             .any(|key| key.from == id.relation && key.from_columns.contains(&id.column))
+}
+
+/// Whether a column's name says that it only ties rows together.
+pub(super) fn is_named_as_key(column: &Column) -> bool {
+    /// English that ends like a key.
+    const WORDS: &[&str] = &[
+        "paid", "unpaid", "prepaid", "valid", "invalid", "grid", "solid", "fluid", "rapid", "acid",
+        "amid", "hybrid", "humid", "liquid", "android", "raid", "maid", "aid", "bid", "kid", "mid",
+        "lid", "said", "void", "avoid", "pyramid", "asteroid", "orchid", "steroid", "thyroid",
+        "plaid", "braid", "vivid", "rigid", "laid",
+    ];
+    let name = text::fold(&column.name);
+    if name == "id" || name.ends_with("_id") || column.name.ends_with("Id") {
+        return true;
+    }
+    // Words that run together: `customerid`, but not `prepaid`.
+    let last = name.rsplit('_').next().unwrap_or_default();
+    let can_be = matches!(
+        column.class,
+        TypeClass::Integer | TypeClass::Text | TypeClass::Uuid
+    );
+    can_be && last.len() > 3 && last.ends_with("id") && !WORDS.contains(&last)
 }
 
 /// Whether sums and averages of it mean something.
