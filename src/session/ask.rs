@@ -11,6 +11,7 @@ use super::fenced::OurPortal;
 use super::finish::Unfinished;
 use super::lease::LeaseFailure;
 use super::marks::Marks;
+use super::pursuit::Pursuit;
 use super::reading;
 use super::serve::{Gone, Session, cancelled};
 use super::shadow::Shadows;
@@ -57,6 +58,8 @@ pub(super) struct AskState {
     pub(super) shadows: Shadows,
     /// Portals of the current transaction that are not to be executed as they are.
     pub(super) portals: Vec<OurPortal>,
+    /// The client has cancelled the ask that is running.
+    pub(super) pursuit: Option<Pursuit>,
 }
 
 /// What a frame holds that concerns us.
@@ -116,6 +119,7 @@ impl AskState {
             time_zone: None,
             shadows: Shadows::default(),
             portals: Vec::new(),
+            pursuit: None,
         }
     }
 

@@ -45,6 +45,10 @@ impl Session {
             }
             return;
         }
+        if self.ask_state.running.is_none() {
+            // It was prepared before: what was cancelled until now was something else.
+            self.ticket().clear_cancel();
+        }
         self.ask_state.running = Some(String::from_utf8_lossy(sql).into());
         self.ask_state.batch_may_end &= self.ask_state.batch_fenced;
         if self.status == b'T' || self.marks.contains(Marks::BEGIN) {

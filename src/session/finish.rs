@@ -42,6 +42,7 @@ impl Session {
         }
         self.unfinished = None;
         self.ask_state.running = None;
+        self.ask_state.pursuit = None;
         match unfinished {
             Unfinished::Query(fence) => self.finish_query(fence),
             Unfinished::Around(fence) => self.finish_around(fence),

@@ -24,6 +24,7 @@ mod naming;
 mod own_names;
 mod pins;
 mod prepare;
+mod pursuit;
 mod read_back;
 mod reading;
 mod reception;

@@ -338,6 +338,7 @@ impl Session {
         if dismissed == Dismissal::Now {
             return Poll::Ready(Ok(Turn::Dismissed));
         }
+        self.poll_pursuit(cx);
         if let Poll::Ready(turn) = self.poll_server_side(cx) {
             return Poll::Ready(turn);
         }

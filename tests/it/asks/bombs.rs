@@ -332,6 +332,79 @@ async fn what_the_server_may_spill_is_bounded_by_the_roles_own_settings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_that_stops_only_one_message_of_an_ask_is_not_lost() {
+    let scene = Scene::with_tables(
+        "[ask]\ntimeout = \"10min\"\n",
+        // Planning calls it, and it takes the cancel for itself.
+        "create function nap() returns int language plpgsql immutable as \
+         $$ begin perform pg_sleep(0.4); return 1; exception when query_canceled then return 1; end $$; \
+         grant execute on function nap() to app",
+    )
+    .await;
+    let napping =
+        "wait_event = 'PgSleep' and query ilike '%orders a%' and query not ilike 'explain%'";
+    let kinds = ["simple", "inside", "extended", "prepared before"];
+    let rounds = kinds
+        .iter()
+        .flat_map(|kind| ["", "begin"].map(|opening| (*kind, opening)));
+    for (number, (kind, opening)) in rounds.enumerate() {
+        // A statement of its own, which has no plan yet.
+        scene.answers(&format!(
+            "SELECT count(*) FROM orders a, orders b, orders c, orders d \
+             WHERE a.id > public.nap() - {number}"
+        ));
+        let question = fresh(number);
+        let mut client = scene.client();
+        let messages = match kind {
+            "simple" => vec![query(format!("ask {question}"))],
+            "inside" => vec![query(format!("select * from (/* ask: {question} */) r"))],
+            "extended" => extended(&format!("ask {question}")),
+            _ => {
+                client.exchange(&[parse("s", format!("ask {question}"), &[]), sync()]);
+                vec![bind("", "s", &[]), execute("", 0), sync()]
+            }
+        };
+        client.query(opening);
+        client.send(&messages.concat());
+        scene.stage.wait_for_backends(1, napping);
+        let mut canceller = Raw::open(&scene.stage.endpoint()).unwrap();
+        canceller.send(&cancel_request(&client.key));
+        let start = Instant::now();
+        let answer = client.until_ready();
+        assert_eq!(sqlstate(&answer), "57014", "{kind} {opening}: {answer:?}");
+        assert!(start.elapsed() < SOON, "{kind} {opening}");
+        client.query("rollback");
+        check_usable(&mut client);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_of_what_came_before_does_not_stop_an_ask() {
+    let scene = Scene::new("").await;
+    scene.answers("SELECT count(*) FROM generate_series(1, 300000)");
+    let mut client = scene.client();
+    client.exchange(&[parse("s", format!("ask {QUESTION}"), &[]), sync()]);
+    for (what, messages) in [
+        ("simple", vec![query(format!("ask {QUESTION}"))]),
+        ("extended", extended(&format!("ask {QUESTION}"))),
+        (
+            "prepared before",
+            vec![bind("", "s", &[]), execute("", 0), sync()],
+        ),
+    ] {
+        client.send(&query("select pg_sleep(60)"));
+        scene.stage.wait_for_backends(1, "wait_event = 'PgSleep'");
+        let mut canceller = Raw::open(&scene.stage.endpoint()).unwrap();
+        canceller.send(&cancel_request(&client.key));
+        assert_eq!(sqlstate(&client.until_ready()), "57014");
+        for _ in 0..3 {
+            let answer = client.exchange(&messages);
+            assert_eq!(rows(&answer).len(), 1, "{what}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_leaves_while_an_answer_runs_leaves_nothing_running() {
     let scene = Scene::new("").await;
     scene.answers("SELECT count(*) FROM orders a, orders b, orders c, orders d");
