@@ -100,7 +100,7 @@ impl<'a> Iterator for Tokens<'a> {
             } else if text.starts_with(b"--") {
                 self.0 = &text[memchr::memchr(b'\n', text).unwrap_or(text.len())..];
             } else if text.starts_with(b"/*") {
-                self.0 = &text[comment_bytes(text)..];
+                self.0 = &text[comment_bytes(text).unwrap_or(text.len())..];
             } else if first == b'\'' {
                 self.0 = &text[quoted_bytes(text, false)..];
             } else if matches!(first, b'e' | b'E') && text.get(1) == Some(&b'\'') {

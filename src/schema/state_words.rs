@@ -81,23 +81,24 @@ pub fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-/// How long the comment is that a text begins with, those within it included; all of the text where it does not end.
+/// How long the comment is that a text begins with, those within it included; `None` where it does not end.
 #[must_use]
-pub fn comment_bytes(text: &[u8]) -> usize {
+pub fn comment_bytes(text: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0_usize);
-    while at < text.len() {
-        if text[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with(b"*/") {
-            depth = depth.saturating_sub(1);
-            at += 2;
-        } else {
-            at += 1;
-        }
-        if depth == 0 {
-            break;
+    loop {
+        match text.get(at..at + 2)? {
+            b"/*" => {
+                depth += 1;
+                at += 2;
+            }
+            b"*/" => {
+                depth -= 1;
+                at += 2;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => at += 1,
         }
     }
-    at
 }

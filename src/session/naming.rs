@@ -4,7 +4,7 @@
 //! The reader knows how SQL is cut into words, comments and literals, and nothing else of it. What it is not sure of it
 //! does not read at all.
 
-use crate::schema::state_words::is_word_byte;
+use crate::schema::state_words::{comment_bytes, is_word_byte};
 
 /// What a text does with statements by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -314,27 +314,6 @@ fn dollar_bytes(text: &[u8]) -> Option<usize> {
     let quote = &text[..=tag];
     let length = memchr::memmem::find(&text[quote.len()..], quote)?;
     Some(length + 2 * quote.len())
-}
-
-/// The length of a comment that may hold others.
-fn comment_bytes(text: &[u8]) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0_usize);
-    loop {
-        match text.get(at..at + 2)? {
-            b"/*" => {
-                depth += 1;
-                at += 2;
-            }
-            b"*/" => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => at += 1,
-        }
-    }
 }
 
 #[cfg(test)]

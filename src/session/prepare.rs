@@ -440,7 +440,7 @@ fn words_of(sql: &[u8]) -> impl Iterator<Item = &[u8]> {
                     None => b"",
                 };
             } else if rest.starts_with(b"/*") {
-                rest = &rest[comment_bytes(rest)..];
+                rest = &rest[comment_bytes(rest).unwrap_or(rest.len())..];
             } else if rest.first().is_some_and(|byte| !is_word_byte(*byte)) {
                 rest = &rest[1..];
             } else {

@@ -7,6 +7,8 @@
 //! PostgreSQL manual, "Lexical Structure", and the behaviour of the server's own scanner where the manual is
 //! silent (string continuation, comments between the parts of a continued string).
 
+use crate::schema::state_words::comment_bytes;
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -235,26 +237,7 @@ impl Iterator for Lexer<'_> {
 
 /// The end of the block comment that opens at `start`, nested ones counted; `None` when nothing closes it.
 pub(in crate::ask) fn block_comment_end(sql: &str, start: usize) -> Option<usize> {
-    let bytes = sql.as_bytes();
-    let mut depth = 0_usize;
-    let mut at = start;
-    while at + 1 < bytes.len() {
-        match &bytes[at..at + 2] {
-            b"/*" => {
-                depth += 1;
-                at += 2;
-            }
-            b"*/" => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => at += 1,
-        }
-    }
-    None
+    comment_bytes(&sql.as_bytes()[start..]).map(|bytes| start + bytes)
 }
 
 /// White space in the server's eyes.
