@@ -35,6 +35,8 @@ pub enum SetChange {
     Authorization(Option<Value>),
     /// `SET ROLE`, or its `RESET`.
     Role(Option<Value>),
+    /// `SET LOCAL name`, which does not outlive the transaction.
+    Passing(Box<str>),
 }
 
 impl Value {
@@ -127,6 +129,7 @@ impl SetValues {
                 self.role = None;
             }
             SetChange::Role(name) => self.role.clone_from(name),
+            SetChange::Passing(_) => {}
         }
     }
 

@@ -197,8 +197,7 @@ impl Session {
                     // Nothing but the end of the failed transaction, or of its failed part, completes in it.
                     self.status = b'T';
                 }
-                self.text_settings_in_doubt |=
-                    matches!(command_tag, b"SET" | b"RESET" | b"DISCARD ALL");
+                self.text_settings_in_doubt |= self.may_read_otherwise(command_tag, due.as_ref());
                 self.marks.add(Marks::of_command_tag(command_tag));
                 if command_tag == b"SET" && self.marks.contains(Marks::SAYS_SEED) {
                     self.marks.add(Marks::SEED);
@@ -235,7 +234,8 @@ impl Session {
                 let (name, rest) = split_cstr(body)?;
                 let (value, _) = split_cstr(rest)?;
                 if name == b"application_name" {
-                    return self.application_name_reported();
+                    let is_default = *value == *self.server_application_name.as_bytes();
+                    return self.application_name_reported(is_default);
                 }
                 let (name, value) = (name.to_vec(), value.to_vec());
                 let body = Bytes::copy_from_slice(body);
@@ -377,9 +377,10 @@ impl Session {
         }
     }
 
-    /// A report of the application name: what the client is told instead when it was reset.
-    fn application_name_reported(&mut self) -> Option<Vec<u8>> {
-        if !self.resetting {
+    /// A report of the application name: what the client is told instead when it was reset to the connection's own
+    /// default. Any other name was set behind that.
+    fn application_name_reported(&mut self, is_default: bool) -> Option<Vec<u8>> {
+        if !self.resetting || !is_default {
             self.application_name_set = true;
             return None;
         }

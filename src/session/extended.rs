@@ -29,6 +29,10 @@ impl Session {
             return malformed("Parse");
         };
         self.batch_changes_names |= marks.contains(Marks::FORGETS_STATEMENTS);
+        if name.is_empty() && self.is_no_text(body) {
+            self.marks.add(marks.unless_run());
+            return self.forward(header, Sent::Parse);
+        }
         if name.is_empty() {
             let owner = self.unnamed_owner();
             self.unnamed.replace(body, marks, owner);

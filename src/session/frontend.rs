@@ -342,18 +342,27 @@ impl Session {
         } else {
             None
         };
+        let end = self.from_client.unscanned().len().min(header.frame_bytes);
+        let is_refused = end == header.frame_bytes
+            && self.is_no_text(&self.from_client.unscanned()[HEADER_BYTES..end]);
         self.from_client.pass(header.frame_bytes);
         let owner = self.unnamed_owner();
         if let Some(lease) = &mut self.server {
             // A simple query drops the unnamed statement, on the server as in the session, unless it is skipped.
-            lease.unnamed_owner = 0;
-            if !is_alone {
+            if !is_refused {
+                lease.unnamed_owner = 0;
+            }
+            if is_refused && !is_alone {
+                lease.exchange.sent(Sent::Query, Fate::Relay);
+            } else if !is_alone {
                 self.unnamed.drop_later(owner);
                 lease
                     .exchange
                     .sent_with(Sent::Query, Fate::Relay, Change::Replaced);
             } else {
-                self.unnamed.forget();
+                if !is_refused {
+                    self.unnamed.forget();
+                }
                 self.sent_that_sets(Sent::Query, sets);
             }
         }
@@ -365,6 +374,20 @@ impl Session {
         self.in_batch = false;
         self.unnamed.end_batch();
         Step::Next
+    }
+
+    /// Whether the server refuses a Query, or a Parse of the unnamed statement, before it looks at it, and drops nothing
+    /// for it: the text in front of the first NUL is no text. Only worth knowing while there is a statement to drop.
+    ///
+    /// # Source
+    /// `pq_getmsgstring` in `exec_parse_message`'s and `exec_simple_query`'s caller comes before `drop_unnamed_stmt`
+    /// (`src/backend/tcop/postgres.c`).
+    pub(super) fn is_no_text(&self, text: &[u8]) -> bool {
+        if self.unnamed.mark() == 0 || !self.encoding_is_utf8 {
+            return false;
+        }
+        let sql = split_cstr(text).map_or(text, |(sql, _)| sql);
+        std::str::from_utf8(sql).is_err()
     }
 
     /// After a refusal of ours that no server knows of: drops everything up to the Sync, and answers that.

@@ -111,7 +111,7 @@ impl Door {
                     entrance.pool,
                     entrance.watch,
                     entrance.application_name,
-                    entrance.greeting.reports,
+                    entrance.greeting,
                 );
                 let session = session.beginning_with(settings);
                 return Some(Admitted::Session(Box::new(session)));

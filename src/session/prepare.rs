@@ -371,10 +371,16 @@ impl Session {
             return;
         };
         let is_same = match statement {
-            Some(statement) => statement
-                .reading()
-                .is_none_or(|reading| reading.description == *description),
-            None => self.unnamed.description() == *description,
+            Some(statement) => {
+                shows_what_it_finds(statement.sql())
+                    || statement
+                        .reading()
+                        .is_none_or(|reading| reading.description == *description)
+            }
+            None => {
+                shows_what_it_finds(self.unnamed.sql())
+                    || self.unnamed.description() == *description
+            }
         };
         let Some(lease) = &mut self.server else {
             return;
@@ -409,6 +415,17 @@ impl Session {
             lease.scratch = out;
         }
     }
+}
+
+/// Whether the statement's columns are those of a cursor, which may be there, or be another one, whenever it runs. PostgreSQL
+/// does not compare them with what it told before.
+///
+/// # Source
+/// `RevalidateCachedQuery` in `src/backend/utils/cache/plancache.c`: what depends on no relation stays valid.
+fn shows_what_it_finds(sql: &[u8]) -> bool {
+    words_of(sql)
+        .next()
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"fetch"))
 }
 
 /// Whether the statement is one of those that a failed transaction still takes: what ends it, or goes back in it.

@@ -30,7 +30,7 @@ use crate::ask::pipeline::Pipeline;
 use crate::ask::session_settings::SessionSettings;
 use crate::error::{Refusal, SqlState};
 use crate::observe::metrics::Metrics;
-use crate::pool::connector::Welcome;
+use crate::pool::connector::Greeting;
 use crate::pool::lease::{Lease, Pool};
 use crate::pool::roster::{Dismissal, Entry, Ticket};
 use crate::pool::seat::Seat;
@@ -112,6 +112,8 @@ pub struct Session {
     pub(super) portals_that_set: Vec<PortalThatSets>,
     /// What the client called itself at login.
     pub(super) application_name: Option<Arc<str>>,
+    /// What a connection calls itself by default.
+    pub(super) server_application_name: Box<str>,
     pub(super) encoding_is_utf8: bool,
     pub(super) standard_strings: bool,
     /// The session's SQL speaks of prepared statements: their names pass as they are.
@@ -124,7 +126,7 @@ pub struct Session {
     pub(super) names_in_doubt: bool,
     /// The client has set its application name itself.
     pub(super) application_name_set: bool,
-    /// A RESET or DISCARD ALL is being answered: a report of the application name is of the server's own default.
+    /// A RESET or DISCARD ALL is being answered: the server's own default may be reported as the application name.
     pub(super) resetting: bool,
     /// The client's named statements.
     pub(super) statements: HashMap<Box<[u8]>, Arc<Statement>>,
@@ -182,7 +184,7 @@ pub(super) enum Gone {
 }
 
 impl Session {
-    /// A session that has just logged in; `told` is what its client was told.
+    /// A session that has just logged in, and was greeted with this.
     pub(super) fn new(
         shared: Arc<Shared>,
         client: Stream,
@@ -190,8 +192,13 @@ impl Session {
         pool: Arc<Pool>,
         watch: KeeperWatch,
         application_name: Option<Arc<str>>,
-        told: Welcome,
+        greeting: Greeting,
     ) -> Self {
+        let own_name = greeting
+            .welcome
+            .iter()
+            .find(|(name, _)| name == "application_name");
+        let server_application_name = own_name.map_or("", |(_, value)| value).into();
         let ask_settings = SessionSettings::new(shared.asks.settings());
         let base = application_name
             .as_deref()
@@ -222,9 +229,10 @@ impl Session {
             client_frame_wanted: 0,
             waiting_for_answers: false,
             server_frame_wanted: 0,
-            settings: Settings::new(base, told),
+            settings: Settings::new(base, greeting.reports),
             portals_that_set: Vec::new(),
             application_name,
+            server_application_name,
             encoding_is_utf8: true,
             standard_strings: true,
             verbatim: false,

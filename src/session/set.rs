@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::marks::Marks;
 use super::serve::Session;
-use super::{set_names, set_statement};
+use super::{set_names, set_statement, text_settings};
 use crate::pool::lease::Lease;
 use crate::pool::set_values::{SetChange, is_same};
 use crate::pool::statement::Change;
@@ -54,6 +54,25 @@ impl Session {
                 .exchange
                 .sent_with(sent, Fate::Relay, Change::Sets(changes)),
             None => lease.exchange.sent(sent, Fate::Relay),
+        }
+    }
+
+    /// Whether what has completed may have changed how literals are read, which is not reported before the batch ends.
+    pub(super) fn may_read_otherwise(&self, command_tag: &[u8], due: Option<&Change>) -> bool {
+        let any_set = || self.settings.may_have_set(text_settings::is_one);
+        match (command_tag, due) {
+            (b"SET" | b"RESET", Some(Change::Sets(changes))) => {
+                changes.iter().any(|change| match change {
+                    SetChange::Set(name, _) | SetChange::Reset(name) | SetChange::Passing(name) => {
+                        text_settings::is_one(name)
+                    }
+                    SetChange::ResetAll => any_set(),
+                    SetChange::Authorization(_) | SetChange::Role(_) => false,
+                })
+            }
+            (b"SET" | b"RESET", _) => true,
+            (b"DISCARD ALL", _) => any_set(),
+            _ => self.marks.contains(Marks::MAY_SET),
         }
     }
 

@@ -11,15 +11,16 @@ const NAME_BYTES_MAX: usize = 63;
 /// A statement longer than this is not read.
 const SQL_BYTES_MAX: usize = 4096;
 
-/// What a text does to the settings that outlives the transaction, where it is one single statement that can be read;
-/// nothing for `SET LOCAL` and `SET TRANSACTION`.
+/// What a text does to the settings, where it is one single statement that can be read; nothing for `SET TRANSACTION`.
 ///
 /// Whether the server accepts it is not known here.
 pub(super) fn parse(sql: &[u8]) -> Option<Vec<SetChange>> {
     let mut reader = Reader { rest: sql };
     let verb = reader.word()?;
-    if verb.eq_ignore_ascii_case("set") && fades(reader.rest) {
-        return Some(Vec::new());
+    if verb.eq_ignore_ascii_case("set")
+        && let Some(passing) = passing(reader.rest)
+    {
+        return Some(passing);
     }
     if sql.len() > SQL_BYTES_MAX {
         return None;
@@ -36,31 +37,34 @@ pub(super) fn parse(sql: &[u8]) -> Option<Vec<SetChange>> {
     }
 }
 
-/// Whether what follows SET is the whole of a statement whose effect ends with the transaction. Its values may be
+/// What follows SET, where it is the whole of a statement whose effect ends with the transaction. Its values may be
 /// anything: without a semicolon there is only one statement.
-fn fades(text: &[u8]) -> bool {
+fn passing(text: &[u8]) -> Option<Vec<SetChange>> {
     let end = text
         .iter()
         .rposition(|byte| !byte.is_ascii_whitespace() && *byte != b';')
         .map_or(0, |at| at + 1);
     if memchr::memchr(b';', &text[..end]).is_some() {
-        return false;
+        return None;
     }
     let mut reader = Reader { rest: text };
-    let (Some(first), Some(second)) = (reader.word(), reader.word()) else {
-        return false;
-    };
-    let is_any = |words: &[&str]| words.iter().any(|word| second.eq_ignore_ascii_case(word));
+    let (first, second) = (reader.word()?, reader.word()?);
+    let second = second.to_ascii_lowercase();
     if first.eq_ignore_ascii_case("local") {
-        // `local` may be the name of a setting itself.
-        !is_any(&["to"])
-    } else {
-        first.eq_ignore_ascii_case("transaction")
-            && is_any(&["isolation", "read", "not", "deferrable", "snapshot"])
+        let name = match second.as_str() {
+            // `local` may be the name of a setting itself.
+            "to" => return None,
+            "time" => "timezone",
+            "names" => "client_encoding",
+            name => name,
+        };
+        return Some(vec![SetChange::Passing(name.into())]);
     }
+    let is_mode = ["isolation", "read", "not", "deferrable", "snapshot"].contains(&&*second);
+    (first.eq_ignore_ascii_case("transaction") && is_mode).then(Vec::new)
 }
 
-/// `SET`, without what fades.
+/// `SET`, without what passes with the transaction.
 fn set(tokens: &[Token]) -> Option<Vec<SetChange>> {
     use Token::{Quoted, Symbol, Text, Word};
     let one = |change| Some(vec![change]);
@@ -393,6 +397,7 @@ mod tests {
             SetChange::ResetAll => "-all".to_owned(),
             SetChange::Authorization(who) => format!("auth {}", sql_of(who.as_ref())),
             SetChange::Role(who) => format!("role {}", sql_of(who.as_ref())),
+            SetChange::Passing(name) => format!("passing {name}"),
         });
         Some(shown.collect::<Vec<_>>().join("; "))
     }
@@ -445,8 +450,8 @@ mod tests {
                 "set session characteristics as transaction isolation level repeatable read, read only not deferrable",
                 "default_transaction_isolation='repeatable read'; default_transaction_read_only='on'; default_transaction_deferrable='off'",
             ),
-            ("set local x = 'é'", ""),
-            ("set local app.user = E'a\\'b';", ""),
+            ("set local x = 'é'", "passing x"),
+            ("set local app.user = E'a\\'b';", "passing app"),
             ("set transaction isolation level serializable", ""),
             ("set transaction read only", ""),
             ("set\n\tx\r\n=\x0c1", "x='1'"),

@@ -124,10 +124,24 @@ impl Settings {
                     };
                 }
                 SetChange::Role(who) => identity.role.clone_from(who),
-                SetChange::Set(..) | SetChange::Reset(_) | SetChange::ResetAll => {}
+                SetChange::Set(..)
+                | SetChange::Reset(_)
+                | SetChange::ResetAll
+                | SetChange::Passing(_) => {}
             }
         }
         identity
+    }
+
+    /// Whether one of these settings may have another value than a new session's.
+    pub(super) fn may_have_set(&self, is_one: impl Fn(&str) -> bool) -> bool {
+        let mut wanted = self.wanted.as_deref().into_iter();
+        self.in_doubt
+            || wanted.any(|values| values.settings().any(|(name, _)| is_one(name)))
+            || self.pending.iter().any(|change| match change {
+                SetChange::Set(name, _) | SetChange::Reset(name) => is_one(name),
+                _ => false,
+            })
     }
 
     /// Whether the answer would not tell all.
@@ -158,7 +172,7 @@ impl Settings {
             self.is_secret |= is_set && !self.has_said;
             return;
         };
-        if changes.is_empty() {
+        if changes.iter().all(is_passing) {
             return;
         }
         for change in &changes {
@@ -195,7 +209,7 @@ impl Settings {
                     || known.any(|(name, _)| name.contains('.'))
                     || self.pending.iter().any(is_custom)
             }
-            SetChange::Authorization(_) | SetChange::Role(_) => false,
+            SetChange::Authorization(_) | SetChange::Role(_) | SetChange::Passing(_) => false,
         })
     }
 
@@ -348,6 +362,10 @@ impl Settings {
 
 fn is_identity(change: &SetChange) -> bool {
     matches!(change, SetChange::Authorization(_) | SetChange::Role(_))
+}
+
+fn is_passing(change: &SetChange) -> bool {
+    matches!(change, SetChange::Passing(_))
 }
 
 fn is_custom(change: &SetChange) -> bool {

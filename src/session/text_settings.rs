@@ -19,6 +19,11 @@ const NAMES: [&str; 5] = [
     "standard_conforming_strings",
 ];
 
+/// Whether a setting is of this kind, by its name in lower case.
+pub(super) fn is_one(name: &str) -> bool {
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// What the server has reported last.
 #[derive(Debug, Default)]
 pub(super) struct Reported {

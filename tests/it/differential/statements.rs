@@ -84,6 +84,11 @@ fn portals_of_named_statements_answer_as_direct() {
 }
 
 #[test]
+fn a_fetch_shows_the_cursor_that_is_there() {
+    compare(&[1, 1000], vec![fetching()]);
+}
+
+#[test]
 fn the_view_of_prepared_statements_shows_the_clients_own() {
     compare(&[1, 1000], vec![view()]);
 }
@@ -701,6 +706,34 @@ fn unnamed() -> Scene {
                 .ready(2),
             ),
             (0, running("", "15")),
+            (0, Step::new("a", &[a(), sync()])),
+            (
+                0,
+                Step::new(
+                    "a query that is no text drops nothing",
+                    &[query(b"begin; set timezone = 'Europe\xff/Paris'; rollback")],
+                ),
+            ),
+            (1, running("", "1")),
+            (0, running("", "16")),
+            (
+                0,
+                Step::new(
+                    "nor does it in a batch",
+                    &[b(), query(b"select '\xff'"), run("", &[Some("17")])],
+                )
+                .ready(2),
+            ),
+            (0, running("", "18")),
+            (
+                0,
+                Step::new(
+                    "nor does a Parse that is no text",
+                    &[a(), parse("", b"select '\xff', $1::int", &[]), sync()],
+                ),
+            ),
+            (1, running("", "1")),
+            (0, running("", "19")),
         ],
     }
 }
@@ -1233,6 +1266,43 @@ fn portals() -> Scene {
                 0,
                 Step::new("gone with the transaction", &[execute("p", 0), sync()]),
             ),
+        ],
+    }
+}
+
+fn fetching() -> Scene {
+    let declare = |sql: &str| Step::query(&format!("begin; declare c cursor for {sql}"));
+    let fetch = || parse("", "fetch 1 from c", &[]);
+    Scene {
+        name: "FETCH that is prepared",
+        steps: vec![
+            (0, parsing("f", "fetch 2 from c")),
+            (
+                0,
+                Step::new("unnamed", &[fetch(), describe_statement(""), sync()]),
+            ),
+            (1, running("", "1")),
+            (0, declare("select g from generate_series(1, 7) g")),
+            (
+                0,
+                Step::new("unnamed", &[bind("", "", &[]), execute("", 0), sync()]),
+            ),
+            (0, running_bare("f")),
+            (0, Step::query("commit")),
+            (1, running("", "1")),
+            (
+                0,
+                declare("select 'text' as t, g from generate_series(1, 7) g"),
+            ),
+            (0, running_bare("f")),
+            (0, Step::query("rollback")),
+            (1, declare("select 1")),
+            (1, parsing("g", "fetch 2 from c")),
+            (1, Step::query("rollback")),
+            (0, running_bare("f")),
+            (1, declare("select 'another', true")),
+            (1, running_bare("g")),
+            (1, Step::query("rollback")),
         ],
     }
 }

@@ -139,6 +139,48 @@ fn every_cause_of_a_pin_is_counted_once_and_logged() {
 }
 
 #[test]
+fn a_literal_read_behind_a_set_pins_only_where_that_may_change_it() {
+    let stage = stage();
+    let behind = |sql: &str| {
+        [
+            parse("", sql, &[]),
+            bind("", "", &[]),
+            execute("", 0),
+            parse("s", "select 'a literal'", &[]),
+            sync(),
+        ]
+    };
+    for (sql, is_frozen) in [
+        ("set work_mem = '1MB'", false),
+        ("set local work_mem = '1MB'", false),
+        ("set role none", false),
+        ("set session authorization default", false),
+        ("reset work_mem", false),
+        ("reset all", false),
+        ("discard all", false),
+        ("select set_config('work_mem', '1MB', true)", true),
+        ("set timezone = 'Asia/Tokyo'", true),
+        ("set local time zone 'Asia/Tokyo'", true),
+        ("set local datestyle = 'ISO, DMY'", true),
+        ("set datestyle = 'ISO, DMY'", true),
+        ("set names 'latin1'", true),
+        ("reset intervalstyle", true),
+    ] {
+        let mut client = stage.client();
+        client.exchange(&behind(sql));
+        let is_kept = keeps_its_connection(&stage);
+        assert_eq!(is_kept.is_some(), is_frozen, "{sql}");
+    }
+    // What these do depends on what the session has set.
+    for sql in ["discard all", "reset all"] {
+        let mut client = stage.client();
+        client.rows("set timezone = 'Asia/Tokyo'");
+        client.exchange(&behind(sql));
+        assert!(keeps_its_connection(&stage).is_some(), "{sql}");
+    }
+}
+
+#[test]
 fn a_seed_is_the_sessions_own_as_long_as_it_lasts() {
     let stage = stage();
     let script = [
