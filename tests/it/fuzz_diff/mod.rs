@@ -3,7 +3,8 @@
 //!
 //! A seed is a sequence: `generate` makes it of a `vocabulary`, `play` plays it on both sides, and the `shrink` of one
 //! that differs is printed as a script. `FUZZ_SEED` and `FUZZ_SEQUENCES` play others, `FUZZ_SECONDS` ends early, and
-//! `FUZZ_WORKERS` play side by side; after `FUZZ_FAILURES` that differ no more are played (`make fuzz-diff`).
+//! `FUZZ_WORKERS` play side by side; after `FUZZ_FAILURES` that differ no more are played (`make fuzz-diff`). A long run
+//! says once a minute how far it is.
 
 mod coverage;
 pub(crate) mod dice;
@@ -16,7 +17,10 @@ mod shrink;
 mod stage;
 mod vocabulary;
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -97,8 +101,14 @@ impl Run {
         let outcomes: Vec<_> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.workers.max(1))
                 .map(|worker| {
-                    let (next, stage) = (&next, Stage::set(&theatre, &format!("fuzz{worker}")));
-                    scope.spawn(move || self.work(next, stage, start))
+                    let worker = Worker {
+                        run: self,
+                        theatre: &theatre,
+                        name: format!("fuzz{worker}"),
+                        is_first: worker == 0,
+                    };
+                    let next = &next;
+                    scope.spawn(move || worker.work(next, start))
                 })
                 .collect();
             workers
@@ -126,22 +136,53 @@ impl Run {
         assert!(explained.is_empty(), "\n{}", explained.join("\n"));
         coverage
     }
+}
 
-    fn work(&self, next: &AtomicU64, mut stage: Stage, start: Instant) -> Outcome {
+/// One of those that play side by side.
+struct Worker<'a> {
+    run: &'a Run,
+    theatre: &'a Theatre,
+    /// What its databases are called after.
+    name: String,
+    /// Tells how far all of them are.
+    is_first: bool,
+}
+
+impl Worker<'_> {
+    fn work(&self, next: &AtomicU64, start: Instant) -> Outcome {
+        let run = self.run;
+        let mut stage = Stage::set(self.theatre, &self.name);
         let mut coverage = Coverage::default();
         let mut history = VecDeque::new();
         let mut failures = Vec::new();
+        let mut told = start;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.sequences || self.time.is_some_and(|time| start.elapsed() > time) {
+            if index >= run.sequences || run.time.is_some_and(|time| start.elapsed() > time) {
                 // What was not played does not count.
                 next.fetch_sub(1, Ordering::Relaxed);
                 return Outcome { coverage, failures };
             }
-            let seed = self.seed.wrapping_add(index);
+            if self.is_first && told.elapsed() > PROGRESS_INTERVAL {
+                told = Instant::now();
+                eprintln!(
+                    "{index} sequences after {} s; {}",
+                    start.elapsed().as_secs(),
+                    stage.time
+                );
+            }
+            let seed = run.seed.wrapping_add(index);
             let script = generate::script(seed);
-            let (played, difference) = stage.play(&script);
-            coverage.add(&played);
+            // A player that panics is as much of a finding, and does not end the others' run.
+            let played = catch_unwind(AssertUnwindSafe(|| {
+                let (played, difference) = stage.play(&script);
+                coverage.add(&played);
+                difference.or_else(|| stage.keep_house(index))
+            }));
+            let (difference, is_broken) = match played {
+                Ok(difference) => (difference, false),
+                Err(panic) => (Some(said_by(&*panic)), true),
+            };
             if let Some(difference) = difference {
                 // Told before it is made smaller, which takes a while.
                 eprintln!("seed {seed}: {difference}\n{script}");
@@ -151,16 +192,17 @@ impl Run {
                     difference,
                     history: history.iter().cloned().collect(),
                 });
-                if failures.len() >= self.failures {
+                if failures.len() >= run.failures {
                     // Nobody else need go on.
-                    next.fetch_max(self.sequences, Ordering::Relaxed);
+                    next.fetch_max(run.sequences, Ordering::Relaxed);
                     return Outcome { coverage, failures };
                 }
-                stage.log_in_anew();
+                if is_broken {
+                    stage = Stage::set(self.theatre, &self.name);
+                } else {
+                    stage.log_in_anew();
+                }
                 continue;
-            }
-            if index.is_multiple_of(PROOF_INTERVAL) {
-                stage.prove_reset(seed);
             }
             history.push_back(script);
             if history.len() > HISTORY_MAX {
@@ -170,8 +212,23 @@ impl Run {
     }
 }
 
+fn said_by(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("a panic: {}", text.unwrap_or("without a text"))
+}
+
+/// How often a run says how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(60);
+
 /// So many sequences lie between two proofs that nothing is left of the sessions.
 const PROOF_INTERVAL: u64 = 50;
+
+/// So many sequences lie between two times that the tables and the catalog are rid of their dead rows, which would
+/// make every sequence slower than the one before.
+const VACUUM_INTERVAL: u64 = 500;
 
 struct Outcome {
     coverage: Coverage,
@@ -182,12 +239,45 @@ struct Outcome {
 struct Stage {
     direct: Side,
     proxied: Side,
+    time: Time,
+}
+
+/// Where a stage's time went.
+#[derive(Default)]
+struct Time {
+    directly: Duration,
+    through_pgask: Duration,
+    cleaning: Duration,
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "of the first worker's time {:.0} s directly, {:.0} s through pgask, {:.0} s cleaning",
+            self.directly.as_secs_f64(),
+            self.through_pgask.as_secs_f64(),
+            self.cleaning.as_secs_f64()
+        )
+    }
+}
+
+/// Runs this and adds to `spent` how long it took.
+fn timed<T>(spent: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    *spent += start.elapsed();
+    result
 }
 
 impl Stage {
     fn set(theatre: &Theatre, name: &str) -> Self {
         let [direct, proxied] = theatre.sides(name);
-        Self { direct, proxied }
+        Self {
+            direct,
+            proxied,
+            time: Time::default(),
+        }
     }
 
     /// As if nothing had been played before.
@@ -213,29 +303,45 @@ impl Stage {
 
     /// Plays one sequence on both sides, and clears away what it has left in the tables.
     fn play(&mut self, script: &Script) -> (Played, Option<String>) {
-        let direct = play::directly(&mut self.direct, script);
-        let difference = match play::through_pgask(&mut self.proxied, &direct) {
+        let time = &mut self.time;
+        let direct = timed(&mut time.directly, || {
+            play::directly(&mut self.direct, script)
+        });
+        let proxied = timed(&mut time.through_pgask, || {
+            play::through_pgask(&mut self.proxied, &direct)
+        });
+        let difference = match proxied {
             Ok(proxied) => play::difference(&direct, &proxied),
             Err(stuck) => Some(stuck),
         };
         if difference.is_none() {
             let dirt = direct.dirt();
-            self.direct.clean(dirt);
-            self.proxied.clean(dirt);
+            timed(&mut time.cleaning, || {
+                self.direct.clean(dirt);
+                self.proxied.clean(dirt);
+            });
         }
         (direct, difference)
     }
 
+    /// What has to be done now and then; what is wrong, if anything was found to be.
+    fn keep_house(&mut self, index: u64) -> Option<String> {
+        if index.is_multiple_of(VACUUM_INTERVAL) {
+            self.direct.renew_storage();
+            self.proxied.renew_storage();
+        }
+        index
+            .is_multiple_of(PROOF_INTERVAL)
+            .then(|| self.prove_reset())?
+    }
+
     /// Shows that the sessions begin the next sequence as new ones would.
-    fn prove_reset(&mut self, seed: u64) {
+    fn prove_reset(&mut self) -> Option<String> {
+        let expected = Side::no_residues();
         let direct = self.direct.residues();
-        assert_eq!(
-            direct,
-            Side::no_residues(),
-            "left behind by seed {seed}, directly"
-        );
         let proxied = self.proxied.residues();
-        assert_eq!(proxied, direct, "left behind by seed {seed}, through pgask");
+        (direct != expected || proxied != expected)
+            .then(|| format!("left behind directly {direct:#?}, through pgask {proxied:#?}"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::player::Answer;
 use super::script::{Act, Leave, Message, Script, Step};
 use super::stage::{CLIENTS_MAX, Dirt, POOL_SIZE, Side};
-use super::vocabulary::{NAMING_WORDS, TYING_WORDS};
+use super::vocabulary::{NAMING_WORDS, READING_WORDS, TYING_WORDS};
 use crate::support::frames::{self, Frame};
 
 /// How long a statement may run before it is cancelled again: the first cancel may come before the statement.
@@ -117,9 +117,13 @@ impl Direct<'_> {
                 .find(|other| *other != client && self.is_open(*other) && !self.tied[*other])
         {
             self.played.waits += 1;
-            self.take(client, step.act.clone());
+            // Whoever waits is served when the other has let go, and what it gets (a lock, a row) may depend on that.
             let ending = self.end_of_transaction(other);
             self.take(other, Act::Say(ending));
+            self.take(client, step.act.clone());
+            let last = self.played.steps.len() - 1;
+            self.played.steps.swap(last - 1, last);
+            self.played.answers.swap(last - 1, last);
             return;
         }
         self.make_room(client);
@@ -188,7 +192,8 @@ impl Direct<'_> {
         self.tied[client] |= act
             .messages()
             .iter()
-            .any(|message| matches!(message, Message::FunctionCall(..)) || may_tie(message));
+            .any(|message| matches!(message, Message::FunctionCall(..)) || may_tie(message))
+            || may_freeze(act.messages());
         if let Act::Leave(_) = act {
             self.tied[client] = false;
         }
@@ -365,17 +370,36 @@ fn without_dangling(mut messages: Vec<Message>, has_failed: bool) -> Vec<Message
     messages
 }
 
+/// Whether a text says one of these words.
+fn says(sql: &[u8], words: &[&str]) -> bool {
+    sql.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+        .any(|said| {
+            words
+                .iter()
+                .any(|word| said.eq_ignore_ascii_case(word.as_bytes()))
+        })
+}
+
+/// Whether a statement with a name and a literal is prepared beside what may change how the literal is read.
+fn may_freeze(messages: &[Message]) -> bool {
+    let has_literal = |message: &Message| matches!(message, Message::Parse(name, sql, _) if !name.is_empty() && sql.contains(&b'\''));
+    let is_parsed_here = |wanted: &str| {
+        let mut messages = messages.iter();
+        messages.any(|message| matches!(message, Message::Parse(name, ..) if *name == wanted))
+    };
+    let reads_otherwise = |message: &Message| match message {
+        Message::Parse(_, sql, _) => says(sql, &READING_WORDS),
+        // What it runs was prepared before, and may be anything.
+        Message::Bind { statement, .. } => !is_parsed_here(statement),
+        _ => false,
+    };
+    messages.iter().any(has_literal) && messages.iter().any(reads_otherwise)
+}
+
 /// Whether this may tie the session to its connection.
 fn may_tie(message: &Message) -> bool {
     message.sql().is_some_and(|sql| {
-        let says = |words: &[&str]| {
-            sql.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
-                .any(|said| {
-                    words
-                        .iter()
-                        .any(|word| said.eq_ignore_ascii_case(word.as_bytes()))
-                })
-        };
+        let says = |words: &[&str]| says(sql, words);
         let is_named = matches!(message, Message::Parse(name, ..) if !name.is_empty());
         let is_plain = !sql.iter().any(|byte| b";'\"\\".contains(byte));
         // What is set by a name or to a value beyond ASCII, the server would not tell exactly.

@@ -1,6 +1,7 @@
 //! The two sides: one PostgreSQL with two equal databases, of which one is reached directly and one through pgask.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use pgask::app::throwaway::server::{Auth, Plan, SUPERUSER, Server};
@@ -29,6 +30,22 @@ const UNDEFINE: &str = include_str!("../fixtures/fuzz_diff/undefine.sql");
 const RESIDUES: &str = include_str!("../fixtures/fuzz_diff/residues.sql");
 const REFILL: &str = include_str!("../fixtures/fuzz_diff/refill.sql");
 
+/// Makes the tables as small as new ones.
+const EMPTY: &str = "truncate fuzz.log, fuzz.uniq, fuzz.late, fuzz.ser, fuzz.typed";
+
+/// Where everything that is created and dropped leaves dead rows.
+const CATALOGS: [&str; 9] = [
+    "pg_class",
+    "pg_attribute",
+    "pg_attrdef",
+    "pg_type",
+    "pg_proc",
+    "pg_index",
+    "pg_rewrite",
+    "pg_constraint",
+    "pg_depend",
+];
+
 /// What a sequence has left in the tables.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dirt {
@@ -38,8 +55,8 @@ pub(super) struct Dirt {
 
 /// One PostgreSQL and one pgask before it.
 pub(super) struct Theatre {
-    // Ends before the server does.
-    proxy: Proxy,
+    // Ends before the server does. Locked only because the workers share the rest.
+    proxy: Mutex<Proxy>,
     server: Server,
     proxy_socket: PathBuf,
     dir: TempDir,
@@ -54,6 +71,12 @@ impl Theatre {
             ("jit", "off"),
             ("timezone", "UTC"),
             ("max_connections", "200"),
+            // Backends come and go all the time: what they share should be mapped in a moment.
+            ("shared_buffers", "32MB"),
+            // A million sequences fail many times a second on purpose.
+            ("log_min_messages", "panic"),
+            ("wal_level", "minimal"),
+            ("max_wal_senders", "0"),
             // Whoever waits for a lock longer than this is a defect of the generator; both sides say so.
             ("lock_timeout", "5s"),
         ];
@@ -70,7 +93,7 @@ impl Theatre {
         let (proxy, proxy_socket) = start_proxy(&server, &dir);
         let theatre = Self {
             server,
-            proxy,
+            proxy: Mutex::new(proxy),
             proxy_socket,
             dir,
         };
@@ -118,7 +141,7 @@ impl Theatre {
     /// Ends pgask and starts another one: what it remembered is forgotten.
     pub(super) fn restart_proxy(&mut self) {
         let (proxy, socket) = start_proxy(&self.server, &self.dir);
-        self.proxy = proxy;
+        self.proxy = Mutex::new(proxy);
         self.proxy_socket = socket;
     }
 
@@ -129,7 +152,7 @@ impl Theatre {
 
     /// What pgask has logged.
     pub(super) fn proxy_logs(&self) -> String {
-        self.proxy.logs()
+        self.proxy.lock().unwrap().logs()
     }
 
     fn admin(&self, database: &str) -> Raw {
@@ -209,6 +232,16 @@ impl Side {
         }
         if dirt.rows {
             self.admin.rows(REFILL);
+        }
+    }
+
+    /// Rids the tables and the catalog of dead rows. The tables are not vacuumed: that would tell the planner how large
+    /// they are, on one side perhaps otherwise than on the other.
+    pub(super) fn renew_storage(&mut self) {
+        self.admin.rows(EMPTY);
+        self.admin.rows(REFILL);
+        for catalog in CATALOGS {
+            self.admin.rows(&format!("vacuum {catalog}"));
         }
     }
 

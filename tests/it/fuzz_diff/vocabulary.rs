@@ -428,14 +428,15 @@ pub(super) const THEMES: [Theme; 21] = [
     },
 ];
 
-/// Statements that begin a COPY FROM STDIN.
+/// Statements that begin a COPY FROM STDIN. Tables are named in full: over a view of the same name PostgreSQL first asks
+/// for the rows and fails behind that, which a client may notice or not before it goes on.
 pub(super) const COPIES_IN: [&str; 6] = [
-    "copy log from stdin",
-    "copy log from stdin (format csv)",
-    "copy log (c, t) from stdin; select 'behind'",
-    "select 'before'; copy log from stdin",
-    "copy uniq from stdin",
-    "copy log from stdin (format binary)",
+    "copy fuzz.log from stdin",
+    "copy fuzz.log from stdin (format csv)",
+    "copy fuzz.log (c, t) from stdin; select 'behind'",
+    "select 'before'; copy fuzz.log from stdin",
+    "copy fuzz.uniq from stdin",
+    "copy fuzz.log from stdin (format binary)",
 ];
 
 /// Rows for them; not all fit.
@@ -513,6 +514,22 @@ pub(super) const TYING_WORDS: [&str; 29] = [
     "merge",
     "copy",
     "fail",
+];
+
+/// Words that may change how literals are read: a statement with a name and a literal, prepared in the same batch as
+/// what says one of them, ties its session to its connection.
+pub(super) const READING_WORDS: [&str; 11] = [
+    "all",
+    "client_encoding",
+    "code",
+    "datestyle",
+    "from_current",
+    "intervalstyle",
+    "names",
+    "set_config",
+    "standard_conforming_strings",
+    "timezone",
+    "zone",
 ];
 
 /// Words that tie a session to its connection where the text is not a plain one, or has a name itself.
