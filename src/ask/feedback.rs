@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Origin};
 use super::fingerprint;
-use super::kept::{CORRECTED_READING, place};
+use super::kept::{CORRECTED_READING, place, question_of};
 use super::memo::{self, Key};
 use super::pins::{columns, full, unwritten};
 use super::pipeline::{Asked, Drafts, Judgement, Pipeline, Probe, Views};
@@ -57,8 +57,8 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             sql: last.approved.sql().to_owned(),
             fingerprint,
         };
-        let question = question_of(last);
-        let table = said(&question, Some(&kept.sql), verdict);
+        let question = question_of(&last.question, last.parameter_count);
+        let table = said(&question, Some(&kept.sql), verdict.as_str());
         self.record(asked.caller, question, verdict, kept).await?;
         if verdict == Verdict::Bad {
             // Whoever wrote it may do better.
@@ -93,7 +93,10 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             return Ok(Verdict::Bad);
         }
         let records = self.records(caller).await.map_err(|why| unwritten(&why))?;
-        let before = records.feedback_on(&caller.role, &question_of(last));
+        let before = records.feedback_on(
+            &caller.role,
+            &question_of(&last.question, last.parameter_count),
+        );
         let confirms = before.is_some_and(|one| {
             one.verdict == Verdict::Corrected && one.kept.sql == last.approved.sql()
         });
@@ -121,7 +124,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         if let Origin::Pin { name, .. } = &last.origin {
             return Err(pinned(name));
         }
-        let question = question_of(last);
+        let question = question_of(&last.question, last.parameter_count);
         let records = self
             .records(asked.caller)
             .await
@@ -130,13 +133,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             return Err(pinned(&pin.name));
         }
         let visible = self.views.visible(asked.caller).await?;
-        let draft = Draft {
-            sql: sql.to_owned(),
-            reading: CORRECTED_READING.to_owned(),
-            confidence: None,
-            provider: "correction".into(),
-            alternatives: Vec::new(),
-        };
+        let draft = Draft::given(sql, CORRECTED_READING, "correction");
         let about = Asked {
             question: &last.question,
             parameter_count: last.parameter_count,
@@ -154,13 +151,13 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             fingerprint: fingerprint::of(&answer.approved, &visible),
         };
         let verdict = Verdict::Corrected;
-        let table = said(&question, Some(&kept.sql), verdict);
+        let table = said(&question, Some(&kept.sql), verdict.as_str());
         self.record(asked.caller, question, verdict, kept).await?;
         Ok((table, Some(answer)))
     }
 
-    /// `ask bad: question` takes back what was said of a question, also where its correction is broken and nothing can
-    /// be answered that could be called bad.
+    /// `ask bad: question` takes back what the caller has said of a question, also where its correction is broken and
+    /// nothing can be answered that could be called bad.
     async fn withdraw(&self, asked: &Asked<'_>) -> Result<Table, Refusal> {
         let caller = asked.caller;
         let text = memo::normalise(asked.question);
@@ -173,11 +170,17 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             )
             .with_hint("Ask it, and then: ask bad;"));
         };
-        let (question, kept) = (found.question.clone(), found.kept.clone());
         // Its SQL may be about what the caller may not see any more.
-        let table = said(&question, None, Verdict::Bad);
+        let table = |verdict| said(&found.question, None, verdict);
+        if found.given_by == caller.role && found.role == self.state.scope_of(&caller.role) {
+            let removed = self.state.remove_feedback(found).await;
+            removed.map_err(|why| unwritten(&why))?;
+            return Ok(table(WITHDRAWN));
+        }
+        // What another has said to all is overruled, and not taken out of his mouth.
+        let (question, kept) = (found.question.clone(), found.kept.clone());
         self.record(caller, question, Verdict::Bad, kept).await?;
-        Ok(table)
+        Ok(table(Verdict::Bad.as_str()))
     }
 
     async fn record(
@@ -197,7 +200,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         };
         let kept = self.state.keep_feedback(feedback).await;
         match kept.map_err(|why| unwritten(&why))? {
-            Outcome::Full => Err(full("feedback", "feedback_max")),
+            Outcome::Full => Err(full("feedback of this role", "feedback_max")),
             _ => Ok(()),
         }
     }
@@ -205,6 +208,12 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
     /// Corrected questions that are like this one, the likest first, as far as the caller may see everything in them:
     /// the guard approves the SQL, and what it mentions is as it was when it was given.
     pub(super) async fn examples(&self, asked: &Asked<'_>, visible: &Visible) -> Vec<Arc<Example>> {
+        if !self
+            .drafts
+            .takes_examples(asked.settings.provider.as_deref())
+        {
+            return Vec::new();
+        }
         let Ok(records) = self.records(asked.caller).await else {
             return Vec::new();
         };
@@ -231,13 +240,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
     }
 
     fn may_show(&self, correction: &Feedback, visible: &Visible) -> bool {
-        let draft = Draft {
-            sql: correction.kept.sql.clone(),
-            reading: String::new(),
-            confidence: None,
-            provider: "correction".into(),
-            alternatives: Vec::new(),
-        };
+        let draft = Draft::given(correction.kept.sql.as_str(), "", "correction");
         self.approve(&draft, visible, correction.question.parameter_count)
             .is_ok_and(|approved| {
                 fingerprint::of(&approved, visible) == correction.kept.fingerprint
@@ -245,20 +248,15 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
     }
 }
 
-fn said(question: &Question, sql: Option<&str>, verdict: Verdict) -> Table {
+/// What is told of a verdict that was taken back.
+const WITHDRAWN: &str = "withdrawn";
+
+fn said(question: &Question, sql: Option<&str>, verdict: &str) -> Table {
     columns(&["question", "sql", "verdict"]).with_row([
         Cell::Text(question.text.clone()),
         Cell::optional(sql.map(str::to_owned)),
-        Cell::Text(verdict.as_str().to_owned()),
+        Cell::Text(verdict.to_owned()),
     ])
-}
-
-/// The question of an answer, as records know it.
-fn question_of(answer: &Answer) -> Question {
-    Question {
-        text: memo::normalise(&answer.question),
-        parameter_count: answer.parameter_count,
-    }
 }
 
 fn words(text: &str) -> HashSet<String> {

@@ -148,13 +148,7 @@ mod tests {
     }
 
     fn fingerprint(sql: &str, columns: &[(&str, &str)]) -> String {
-        let draft = Draft {
-            sql: sql.to_owned(),
-            reading: String::new(),
-            confidence: None,
-            provider: "test".into(),
-            alternatives: Vec::new(),
-        };
+        let draft = Draft::given(sql, "", "test");
         let visible = visible(columns);
         let approved = guard::approve(&draft, &visible, &Rules::default()).unwrap();
         of(&approved, &visible)

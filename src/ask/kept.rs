@@ -90,7 +90,10 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         if records.pins.is_empty() && records.feedback.is_empty() {
             return Ok(None);
         }
-        let (role, question) = (&asked.caller.role, question_of(asked));
+        let (role, question) = (
+            &asked.caller.role,
+            question_of(asked.question, asked.parameter_count),
+        );
         if let Some(pin) = records.pin_of(role, &question) {
             return Ok(Some(pin.into()));
         }
@@ -224,13 +227,11 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
 
 impl Kept {
     fn draft(&self) -> Draft {
-        Draft {
-            sql: self.sql.sql.clone(),
-            reading: self.reading.clone(),
-            confidence: None,
-            provider: self.provider(),
-            alternatives: Vec::new(),
-        }
+        Draft::given(
+            self.sql.sql.as_str(),
+            self.reading.as_str(),
+            self.provider(),
+        )
     }
 
     fn provider(&self) -> Arc<str> {
@@ -289,10 +290,10 @@ pub(super) fn place(caller: &Caller) -> Place {
 }
 
 /// A question as records know it.
-pub(super) fn question_of(asked: &Asked<'_>) -> Question {
+pub(super) fn question_of(text: &str, parameter_count: u16) -> Question {
     Question {
-        text: memo::normalise(asked.question),
-        parameter_count: asked.parameter_count,
+        text: memo::normalise(text),
+        parameter_count,
     }
 }
 

@@ -77,7 +77,10 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         if records.pin_named(&caller.role, &name).is_some() {
             return Err(name_taken(&name));
         }
-        if let Some(other) = records.pin_of(&caller.role, &question_of(asked)) {
+        if let Some(other) = records.pin_of(
+            &caller.role,
+            &question_of(asked.question, asked.parameter_count),
+        ) {
             return Err(question_taken(&other.name));
         }
         let answer = self.answer(asked, probe).await?;
@@ -87,7 +90,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             place: place(caller),
             role: self.state.scope_of(&caller.role),
             name: Arc::clone(&name),
-            question: question_of(asked),
+            question: question_of(asked.question, asked.parameter_count),
             kept: KeptSql {
                 sql: answer.approved.sql().to_owned(),
                 fingerprint: fingerprint::of(&answer.approved, &visible),

@@ -36,6 +36,9 @@ pub trait Drafts: Send + Sync {
 
     /// The names of the providers, in the order in which they are asked.
     fn names(&self) -> Vec<&str>;
+
+    /// Whether somebody who may be asked looks at [`Brief::examples`]; `only` names the one provider that may.
+    fn takes_examples(&self, only: Option<&str>) -> bool;
 }
 
 /// Knows what a caller may see.
@@ -79,6 +82,10 @@ impl Drafts for Chain {
 
     fn names(&self) -> Vec<&str> {
         Self::names(self).collect()
+    }
+
+    fn takes_examples(&self, only: Option<&str>) -> bool {
+        Self::takes_examples(self, only)
     }
 }
 
@@ -125,7 +132,7 @@ pub struct Resolved {
 /// Answers questions. One serves every session.
 #[derive(Debug)]
 pub struct Pipeline<D = Chain, V = Directory> {
-    drafts: D,
+    pub(super) drafts: D,
     pub(super) views: V,
     rules: Rules,
     pub(super) settings: Settings,
@@ -300,19 +307,9 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
     /// The turns since the last one whose SQL cannot be proved for this caller any more: a provider is told of no
     /// relation that the caller may not see now, whatever could be seen when it was asked.
     fn provable(&self, turns: &[Arc<Turn>], visible: &Visible) -> Vec<Arc<Turn>> {
-        let rules = Rules {
-            parameter_count: Some(0),
-            ..self.rules.clone()
-        };
         let holds = |turn: &&Arc<Turn>| {
-            let draft = Draft {
-                sql: turn.sql.clone(),
-                reading: String::new(),
-                confidence: None,
-                provider: Arc::from(""),
-                alternatives: Vec::new(),
-            };
-            guard::approve(&draft, visible, &rules).is_ok()
+            let draft = Draft::given(turn.sql.as_str(), "", "");
+            self.approve(&draft, visible, 0).is_ok()
         };
         let mut provable: Vec<_> = turns.iter().rev().take_while(holds).cloned().collect();
         provable.reverse();
@@ -430,11 +427,14 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         visible: &Visible,
         parameter_count: u16,
     ) -> Result<Approved, Refusal> {
-        let rules = Rules {
+        guard::approve(draft, visible, &self.rules(parameter_count))
+    }
+
+    fn rules(&self, parameter_count: u16) -> Rules {
+        Rules {
             parameter_count: Some(parameter_count),
             ..self.rules.clone()
-        };
-        guard::approve(draft, visible, &rules)
+        }
     }
 
     /// Guard first, then the planner, then the ceiling.
@@ -445,10 +445,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
         draft: &Draft,
         probe: &impl Probe,
     ) -> Result<Answer, Judgement> {
-        let rules = Rules {
-            parameter_count: Some(asked.parameter_count),
-            ..self.rules.clone()
-        };
+        let rules = self.rules(asked.parameter_count);
         let approved = guard::approve(draft, visible, &rules).map_err(|refusal| {
             let rule = Rule::of(&refusal).map_or("other", Rule::name);
             self.metrics.guard_refusals.inc(rule);

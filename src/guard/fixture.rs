@@ -120,13 +120,7 @@ pub(in crate::guard) fn visible() -> Visible {
 }
 
 pub(in crate::guard) fn draft(sql: &str) -> Draft {
-    Draft {
-        sql: sql.to_owned(),
-        reading: "whatever was meant".to_owned(),
-        confidence: None,
-        provider: Arc::from("test"),
-        alternatives: Vec::new(),
-    }
+    Draft::given(sql, "whatever was meant", "test")
 }
 
 const IMMUTABLE: &str = "abs array_length btrim ceil char_length concat_ws date_part dense_rank factorial first_value \

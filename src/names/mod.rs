@@ -45,6 +45,24 @@ pub struct Draft {
     pub alternatives: Vec<Alternative>,
 }
 
+impl Draft {
+    /// SQL that was given as it is, by somebody of whom nothing more is known than his name as a provider.
+    #[must_use]
+    pub fn given(
+        sql: impl Into<String>,
+        reading: impl Into<String>,
+        provider: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            sql: sql.into(),
+            reading: reading.into(),
+            confidence: None,
+            provider: provider.into(),
+            alternatives: Vec::new(),
+        }
+    }
+}
+
 /// Another way to read the same question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alternative {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::record::{Feedback, Pin, Place, Records};
+use super::record::{Feedback, Pin, Place, Question, Records};
 
 /// What is to be changed.
 #[derive(Clone, Debug)]
@@ -15,8 +15,14 @@ pub(super) enum Change {
         role: Option<Arc<str>>,
         name: Arc<str>,
     },
-    /// The last word on a question, where there may be so many in its place.
+    /// The last word on a question, where the role that says it may have so many in its place.
     KeepFeedback(Feedback, usize),
+    /// What was said of a question, taken back.
+    RemoveFeedback {
+        place: Place,
+        role: Option<Arc<str>>,
+        question: Question,
+    },
 }
 
 /// What came of a change.
@@ -28,9 +34,9 @@ pub enum Outcome {
     NameTaken,
     /// A pin that holds for this role, of this name, pins this question already.
     QuestionTaken(Arc<str>),
-    /// The place has as many records of the kind as it may have.
+    /// The place, or the role in it, has as many records of the kind as it may have.
     Full,
-    /// There is no such pin.
+    /// There is no such record.
     Missing,
 }
 
@@ -38,7 +44,7 @@ impl Change {
     pub(super) fn place(&self) -> &Place {
         match self {
             Self::AddPin(pin, _) => &pin.place,
-            Self::RemovePin { place, .. } => place,
+            Self::RemovePin { place, .. } | Self::RemoveFeedback { place, .. } => place,
             Self::KeepFeedback(feedback, _) => &feedback.place,
         }
     }
@@ -57,11 +63,20 @@ impl Change {
             Self::KeepFeedback(feedback, feedback_max) => {
                 let replaces =
                     |one: &Feedback| one.role == feedback.role && one.question == feedback.question;
-                let count = records.feedback.len();
+                let by_the_same = |one: &&Feedback| one.given_by == feedback.given_by;
+                let count = records.feedback.iter().filter(by_the_same).count();
                 if count >= *feedback_max && !records.feedback.iter().any(replaces) {
                     Outcome::Full
                 } else {
                     Outcome::Done
+                }
+            }
+            Self::RemoveFeedback { role, question, .. } => {
+                let is_it = |one: &Feedback| one.role == *role && one.question == *question;
+                if records.feedback.iter().any(is_it) {
+                    Outcome::Done
+                } else {
+                    Outcome::Missing
                 }
             }
         }

@@ -24,7 +24,7 @@ pub struct Settings {
     pub scope: Scope,
     /// Pins in one database, at most. 1 to 100,000, default 1000.
     pub pins_max: usize,
-    /// Questions with feedback in one database, at most. 1 to 100,000, default 10,000.
+    /// Questions in one database that one role may have said something of, at most. 1 to 100,000, default 10,000.
     pub feedback_max: usize,
 }
 

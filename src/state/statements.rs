@@ -68,6 +68,11 @@ pub(super) fn of_change(change: &Change) -> Vec<Statement> {
         Change::AddPin(pin, _) => vec![insert_pin(pin)],
         Change::RemovePin { place, role, name } => vec![delete_named(place, role.as_ref(), name)],
         Change::KeepFeedback(feedback, _) => replace_feedback(feedback),
+        Change::RemoveFeedback {
+            place,
+            role,
+            question,
+        } => vec![delete_feedback(place, role.as_ref(), question)],
     }
 }
 
@@ -122,21 +127,25 @@ fn delete_named(place: &Place, role: Option<&Arc<str>>, name: &str) -> Statement
     }
 }
 
+fn delete_feedback(place: &Place, role: Option<&Arc<str>>, question: &Question) -> Statement {
+    Statement {
+        sql: "DELETE FROM feedback WHERE upstream = $1 AND database = $2 AND role = $3 AND question_hash = $4",
+        values: question_key(place, role, question).into(),
+    }
+}
+
 fn replace_feedback(feedback: &Feedback) -> Vec<Statement> {
-    let key = question_key(&feedback.place, feedback.role.as_ref(), &feedback.question);
-    let [upstream, database, role, hash] = key.clone();
+    let (place, role) = (&feedback.place, feedback.role.as_ref());
+    let [upstream, database, role_key, hash] = question_key(place, role, &feedback.question);
     vec![
-        Statement {
-            sql: "DELETE FROM feedback WHERE upstream = $1 AND database = $2 AND role = $3 AND question_hash = $4",
-            values: key.into(),
-        },
+        delete_feedback(place, role, &feedback.question),
         Statement {
             sql: "INSERT INTO feedback (upstream, database, role, question, question_hash, parameters, verdict, query, \
                   fingerprint, given_by) VALUES ($1, $2, $3, $4, $5, CAST($6 AS integer), $7, $8, $9, $10)",
             values: vec![
                 upstream,
                 database,
-                role,
+                role_key,
                 feedback.question.text.clone(),
                 hash,
                 feedback.question.parameter_count.to_string(),

@@ -27,6 +27,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long one look at a store, or one change of it, may take: a disk may hang, and a server stay silent.
 const TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long somebody who knows what was last read of a store waits for a look at it. The look goes on behind him, and
+/// for [`PAUSE`] nobody waits for another one.
+const KNOWN_WAIT_MAX: Duration = Duration::from_millis(250);
+
 /// Databases whose records are remembered at once; the least used goes first.
 const PLACES_MAX: u64 = 1024;
 
@@ -41,6 +45,8 @@ pub struct Store {
     /// Whose turn it is to look: one look serves all who wait.
     turn: tokio::sync::Mutex<()>,
     failed: Mutex<Option<(Instant, Failure)>>,
+    /// When somebody has last waited in vain.
+    slow_at: Mutex<Option<Instant>>,
     metrics: Arc<Metrics>,
 }
 
@@ -96,6 +102,7 @@ impl Store {
             places: Cache::new(PLACES_MAX),
             turn: tokio::sync::Mutex::default(),
             failed: Mutex::default(),
+            slow_at: Mutex::default(),
             metrics: Arc::default(),
         }
     }
@@ -129,17 +136,41 @@ impl Store {
 
     /// The records of a place; none where there is no store.
     ///
-    /// While the store is away these are the ones last read of it, if any were.
+    /// While the store is away or slow these are the ones last read of it, if any were: those who know them wait for
+    /// [`KNOWN_WAIT_MAX`] and no longer.
     ///
     /// # Errors
     /// When the store cannot be read and never was, so that nobody knows what is pinned.
     ///
     /// # Cancel safety
-    /// Dropping the future loses no more than its look at the store.
-    pub async fn records(&self, place: &Place) -> Result<Arc<Records>, Failure> {
+    /// Dropping the future loses nothing: a look that was begun goes on.
+    pub async fn records(self: &Arc<Self>, place: &Place) -> Result<Arc<Records>, Failure> {
         if let Some(known) = self.fresh(place) {
             return Ok(known);
         }
+        let known = self.places.get(place);
+        if let Some(known) = &known
+            && self.is_slow()
+        {
+            return Ok(Arc::clone(&known.records));
+        }
+        let (store, of) = (Arc::clone(self), place.clone());
+        let looking = tokio::spawn(async move { store.look(&of).await });
+        let broken_off = || Err(Failure::new("the look at it was broken off"));
+        let Some(known) = known else {
+            return looking.await.unwrap_or_else(|_| broken_off());
+        };
+        match tokio::time::timeout(KNOWN_WAIT_MAX, looking).await {
+            Ok(looked) => looked.unwrap_or_else(|_| broken_off()),
+            Err(_) => {
+                self.note_slow();
+                Ok(Arc::clone(&known.records))
+            }
+        }
+    }
+
+    /// Looks at the store when its turn comes, unless somebody else has done so meanwhile.
+    async fn look(&self, place: &Place) -> Result<Arc<Records>, Failure> {
         let _turn = self.turn.lock().await;
         if let Some(known) = self.fresh(place) {
             return Ok(known);
@@ -181,6 +212,19 @@ impl Store {
             place: pin.place.clone(),
             role: pin.role.clone(),
             name: Arc::clone(&pin.name),
+        })
+        .await
+    }
+
+    /// Takes back what was said of a question.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn remove_feedback(&self, feedback: &Feedback) -> Result<Outcome, Failure> {
+        self.change(Change::RemoveFeedback {
+            place: feedback.place.clone(),
+            role: feedback.role.clone(),
+            question: feedback.question.clone(),
         })
         .await
     }
@@ -266,6 +310,18 @@ impl Store {
         records
     }
 
+    fn is_slow(&self) -> bool {
+        let slow_at = self.slow_at.lock().unwrap_or_else(PoisonError::into_inner);
+        slow_at.is_some_and(|at| at.elapsed() < PAUSE)
+    }
+
+    fn note_slow(&self) {
+        self.metrics.state_failures.inc();
+        let mut slow_at = self.slow_at.lock().unwrap_or_else(PoisonError::into_inner);
+        *slow_at = Some(Instant::now());
+        tracing::warn!("state store is slow: what was last read of it holds meanwhile");
+    }
+
     fn recent_failure(&self) -> Option<Failure> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, failure) = failed.as_ref()?;
@@ -347,11 +403,11 @@ mod tests {
     use super::super::record::tests::{pin, place};
     use super::*;
 
-    fn sqlite(path: PathBuf) -> Store {
-        Store::new(&Settings {
+    fn sqlite(path: PathBuf) -> Arc<Store> {
+        Arc::new(Store::new(&Settings {
             path: Some(path),
             ..Settings::default()
-        })
+        }))
     }
 
     #[tokio::test]

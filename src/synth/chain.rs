@@ -78,6 +78,15 @@ impl Chain {
         self.providers.iter().map(|link| &*link.name)
     }
 
+    /// Whether a model may be asked; the built-in engine makes nothing of examples.
+    #[must_use]
+    pub fn takes_examples(&self, only: Option<&str>) -> bool {
+        self.providers
+            .iter()
+            .filter(|link| only.is_none_or(|name| name == &*link.name))
+            .any(|link| !matches!(link.provider, Provider::Builtin(_)))
+    }
+
     /// Asks the providers in order until one has a Draft; `only` asks that one alone.
     ///
     /// A Draft that the guard refuses comes back as [`Brief::failed`]; where repairs are used up, the next provider

@@ -20,6 +20,10 @@ struct Script {
 }
 
 impl Drafts for &Script {
+    fn takes_examples(&self, _only: Option<&str>) -> bool {
+        true
+    }
+
     async fn draft(&self, brief: &Brief, only: Option<&str>) -> Drafted {
         if only == Some("second") {
             return self.second.clone().unwrap_or_else(|| {

@@ -88,6 +88,15 @@ async fn verdicts_are_told_and_the_last_one_counts() {
         );
     }
     assert_eq!(refused(&mut client, "ask good: and what").0, "42601");
+    // What was said is taken back, once.
+    assert_eq!(
+        row(&mut client, &format!("ask bad: {QUESTION}")),
+        [QUESTION, "NULL", "withdrawn"]
+    );
+    assert_eq!(
+        refused(&mut client, &format!("ask bad: {QUESTION}")).0,
+        "42704"
+    );
     // What was called bad is not remembered.
     scene.request_count();
     client.rows(&format!("ask {QUESTION}"));
@@ -226,7 +235,7 @@ async fn a_broken_correction_is_said_to_be_and_can_be_withdrawn() {
     assert!(hint.contains(&format!("`ask bad: {QUESTION};`")), "{hint}");
     assert_eq!(
         row(&mut client, &format!("ask bad: {QUESTION}?")),
-        [QUESTION, "NULL", "bad"]
+        [QUESTION, "NULL", "withdrawn"]
     );
     assert_eq!(client.value(&format!("ask {QUESTION}")), "30");
     assert_eq!(pins(&mut client, "status"), []);

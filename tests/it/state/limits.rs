@@ -1,6 +1,7 @@
 //! Names, questions and numbers that are out of bounds, and what is wrong in other ways.
 
-use super::{QUESTION, Scene, client, pairs, pins, refused};
+use super::{QUESTION, Scene, client, login, pairs, pins, refused};
+use crate::support::postgres::SUPERUSER_PASSWORD;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_pinned_is_refused_by_name() {
@@ -160,6 +161,12 @@ async fn a_database_has_so_many_pins_and_no_more() {
     client.rows("ask bad");
     client.rows("ask question e");
     assert_eq!(refused(&mut client, "ask good").0, "54000");
+    // Each role has so many of its own.
+    let mut dba = login(&proxy, "postgres", SUPERUSER_PASSWORD);
+    dba.rows("ask question e");
+    dba.rows("ask good");
+    client.rows("ask bad: question d");
+    client.rows("ask good");
 }
 
 #[tokio::test(flavor = "multi_thread")]
