@@ -5,11 +5,19 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::schema::render::{Privacy, render};
+use crate::schema::snapshot::Snapshot;
 use crate::synth::brief::{Brief, Example, Turn};
+use crate::synth::builtin;
 
 /// The longest schema that is sent, in bytes: about 12,000 tokens, which fits beside an answer in the context of every
 /// model that writes SQL.
 const SCHEMA_BYTES_MAX: usize = 48 * 1024;
+
+/// Relations that a schema may have for its undeclared joins to be looked for: more do not fit into a prompt in full.
+const JOINS_RELATIONS_MAX: usize = 300;
+
+/// Undeclared joins that are told at most.
+const JOINS_MAX: usize = 200;
 
 /// Turns of the conversation that are sent at most, the newest ones.
 const TURNS_MAX: usize = 6;
@@ -76,7 +84,8 @@ fn question(brief: &Brief, privacy: Privacy) -> String {
         count => format!("\nParameters: $1 to ${count}, cast where their type is not clear."),
     };
     format!(
-        "Schema:\n{schema}{}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
+        "Schema:\n{schema}{}{}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
+        likely_joins(&brief.visible),
         corrected(&brief.examples),
         brief.today,
         brief.today.weekday(),
@@ -84,6 +93,26 @@ fn question(brief: &Brief, privacy: Privacy) -> String {
         brief.question
     )
 }
+
+/// Keys that nobody declared, where a schema is so small that all of it is told.
+fn likely_joins(snapshot: &Snapshot) -> String {
+    if snapshot.relations.len() > JOINS_RELATIONS_MAX {
+        return String::new();
+    }
+    let joins = builtin::likely_joins(snapshot);
+    let told: String = joins
+        .iter()
+        .take(JOINS_MAX)
+        .map(|join| format!("\n{join}"))
+        .collect();
+    if told.is_empty() {
+        return told;
+    }
+    format!("\n{LIKELY_JOINS}{told}\n")
+}
+
+const LIKELY_JOINS: &str = "\
+Joins that no foreign key declares; names and values make them likely:";
 
 /// What people have said of such questions; nothing where they have not.
 fn corrected(examples: &[Arc<Example>]) -> String {
@@ -135,7 +164,7 @@ mod tests {
     use super::*;
     use crate::access::visible::Visible;
     use crate::error::SqlState;
-    use crate::schema::snapshot::{Relation, Snapshot};
+    use crate::schema::snapshot::{Column, Relation, TypeClass};
     use crate::synth::brief::FailedDraft;
 
     fn brief() -> Brief {
@@ -167,6 +196,33 @@ mod tests {
         assert!(told.contains("Today: 2026-11-21 (Saturday)"), "{told}");
         assert!(told.ends_with("Question: how many books?"), "{told}");
         assert!(!told.contains("Parameters"), "{told}");
+    }
+
+    #[test]
+    fn joins_that_nobody_declared_are_told() {
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            class: TypeClass::Integer,
+            ..Column::default()
+        };
+        let relation = |name: &str, columns: &[&str]| Relation {
+            schema: "public".to_owned(),
+            name: name.to_owned(),
+            columns: columns.iter().map(|name| column(name)).collect(),
+            ..Relation::default()
+        };
+        let snapshot = Snapshot {
+            relations: vec![
+                relation("Books", &["id", "author_id"]),
+                relation("authors", &["id"]),
+            ],
+            ..Snapshot::default()
+        };
+        let mut brief = brief();
+        brief.visible = Visible::new(Arc::new(snapshot), Arc::from([]));
+        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        let join = "likely:\npublic.\"Books\".author_id = public.authors.id\n";
+        assert!(told.contains(join), "{told}");
     }
 
     #[test]

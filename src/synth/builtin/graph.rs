@@ -3,9 +3,10 @@
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::OnceLock;
 
-use crate::schema::snapshot::{RelationId, Snapshot};
+use crate::schema::snapshot::{ColumnId, RelationId, Snapshot};
 
-use super::text::{stem, words};
+use super::keys;
+use super::names::Names;
 
 /// Joins in one path at most: nobody means relations that are further apart.
 const STEPS_MAX: usize = 6;
@@ -34,6 +35,22 @@ pub(super) struct Key {
     nullable: bool,
     /// It stands in the catalog; the others were inferred.
     pub(super) declared: bool,
+}
+
+impl Key {
+    /// A key that nobody declared.
+    pub(super) fn inferred(snapshot: &Snapshot, from: ColumnId, to: ColumnId) -> Self {
+        Self {
+            from: from.relation,
+            from_columns: vec![from.column],
+            to: to.relation,
+            to_columns: vec![to.column],
+            // Only what is declared will still be so tomorrow.
+            one_to_one: is_unique(snapshot, from.relation, &[from.column]),
+            nullable: !snapshot.column(from).not_null,
+            declared: false,
+        }
+    }
 }
 
 /// A key, walked in one direction.
@@ -65,7 +82,13 @@ struct Way {
 
 impl Graph {
     /// Reads the declared keys and infers the others.
+    #[cfg(test)]
     pub(super) fn new(snapshot: &Snapshot) -> Self {
+        Self::of(snapshot, &Names::new(snapshot))
+    }
+
+    /// The same for a snapshot whose names were cut.
+    pub(super) fn of(snapshot: &Snapshot, names: &Names) -> Self {
         let mut graph = Self::default();
         graph
             .ways
@@ -82,14 +105,8 @@ impl Graph {
                 declared: true,
             });
         }
-        for key in inferred(snapshot) {
-            let known = graph
-                .keys
-                .iter()
-                .any(|k| k.from == key.from && k.from_columns == key.from_columns);
-            if !known {
-                graph.add(key);
-            }
+        for key in keys::inferred(snapshot, names, &graph.keys) {
+            graph.add(key);
         }
         graph
     }
@@ -197,63 +214,6 @@ fn is_unique(snapshot: &Snapshot, relation: RelationId, columns: &[usize]) -> bo
     let relation = snapshot.relation(relation);
     let same = |key: &Vec<usize>| !key.is_empty() && key.iter().all(|c| columns.contains(c));
     same(&relation.primary_key) || relation.unique_keys.iter().any(same)
-}
-
-/// `orders.customer_id` without a declared key, where `customers` has a key of one column and the same kind of value.
-fn inferred(snapshot: &Snapshot) -> Vec<Key> {
-    let mut by_name: HashMap<String, Vec<RelationId>> = HashMap::new();
-    for (r, relation) in snapshot.relations.iter().enumerate() {
-        let name: Vec<String> = words(&relation.name).iter().map(|w| stem(w)).collect();
-        by_name
-            .entry(name.join(" "))
-            .or_default()
-            .push(RelationId(r));
-    }
-    let mut keys = Vec::new();
-    for (r, relation) in snapshot.relations.iter().enumerate() {
-        let from = RelationId(r);
-        for (c, column) in relation.columns.iter().enumerate() {
-            let mut name: Vec<String> = words(&column.name).iter().map(|w| stem(w)).collect();
-            if name.len() < 2
-                || !matches!(
-                    name.last().map(String::as_str),
-                    Some("id" | "key" | "code" | "no")
-                )
-            {
-                continue;
-            }
-            let last = name.pop().unwrap_or_default();
-            for &to in by_name.get(&name.join(" ")).map_or(&[][..], Vec::as_slice) {
-                let target = snapshot.relation(to);
-                let own = |t: usize| {
-                    let found: Vec<String> = words(&target.columns[t].name)
-                        .iter()
-                        .map(|w| stem(w))
-                        .collect();
-                    found.last() == Some(&last) && target.columns[t].class == column.class
-                };
-                let key = match target.primary_key[..] {
-                    [t] => own(t).then_some(t),
-                    _ => (0..target.columns.len()).find(|&t| {
-                        own(t) && target.columns[t].name.eq_ignore_ascii_case(&last)
-                            || own(t) && target.columns[t].name == column.name
-                    }),
-                };
-                if let Some(t) = key.filter(|_| to != from) {
-                    keys.push(Key {
-                        from,
-                        from_columns: vec![c],
-                        to,
-                        to_columns: vec![t],
-                        one_to_one: is_unique(snapshot, from, &[c]),
-                        nullable: !column.not_null,
-                        declared: false,
-                    });
-                }
-            }
-        }
-    }
-    keys
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod english;
 mod flags;
 mod grammar;
 mod graph;
+mod key_evidence;
+mod keys;
 mod lattice;
 mod lexicon;
 mod measures;
@@ -50,7 +52,8 @@ use jiff::civil::Date;
 use moka::sync::Cache;
 
 use crate::access::visible::Visible;
-use crate::schema::snapshot::Snapshot;
+use crate::schema::quote::identifier_if_needed;
+use crate::schema::snapshot::{RelationId, Snapshot};
 
 use super::brief::{Brief, Drafted, SynthError, Turn};
 
@@ -61,6 +64,28 @@ use roles::Roles;
 
 /// Engines kept by one provider: one for every snapshot and set of rights in use.
 const ENGINES_MAX: u64 = 64;
+
+/// Joins over keys that nobody declared, as `schema.table.column = schema.table.column`, quoted where SQL wants it.
+#[must_use]
+pub fn likely_joins(snapshot: &Snapshot) -> Vec<String> {
+    let graph = Graph::of(snapshot, &Names::new(snapshot));
+    let column = |id: RelationId, column: usize| {
+        let relation = snapshot.relation(id);
+        format!(
+            "{}.{}.{}",
+            identifier_if_needed(&relation.schema),
+            identifier_if_needed(&relation.name),
+            identifier_if_needed(&relation.columns[column].name)
+        )
+    };
+    let inferred = graph.keys.iter().filter(|key| !key.declared);
+    inferred
+        .map(|key| {
+            let (from, to) = (key.from_columns[0], key.to_columns[0]);
+            format!("{} = {}", column(key.from, from), column(key.to, to))
+        })
+        .collect()
+}
 
 /// What is known of one schema before any question is asked.
 #[derive(Debug)]
@@ -83,7 +108,7 @@ impl Engine {
     pub fn new(visible: &Visible) -> Self {
         let snapshot: &Snapshot = visible;
         let names = Names::new(snapshot);
-        let graph = Graph::new(snapshot);
+        let graph = Graph::of(snapshot, &names);
         Self {
             domain: Domain {
                 visible: visible.clone(),
