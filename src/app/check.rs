@@ -12,11 +12,14 @@ use tokio_postgres::{Client, NoTls};
 use crate::access::settings::Method;
 use crate::app::console;
 use crate::app::failure::Failure;
+use crate::app::rooms;
 use crate::app::state;
-use crate::config::Loaded;
+use crate::config::{Loaded, Settings};
 use crate::pool::registry::control_config;
 use crate::pool::settings::{EVERY_DATABASE, UpstreamSettings};
-use crate::schema::control::reason;
+use crate::schema::catalog;
+use crate::schema::control::{ControlClients, reason};
+use crate::schema::snapshot::Snapshot;
 use crate::synth::openai;
 use crate::synth::settings::{ProviderKind, ProviderSettings};
 
@@ -55,12 +58,44 @@ pub async fn check(loaded: &Loaded) -> Result<(), Failure> {
     if settings.provider.is_empty() {
         report.line("provider builtin", Ok(BUILTIN.to_owned()))?;
     }
+    if settings.ask.glossary.is_some() {
+        report.line("glossary", check_glossary(settings).await)?;
+    }
     report.line("state store", state::check(settings).await)?;
     report.end()
 }
 
 /// What there is to say of the built-in engine.
 const BUILTIN: &str = "answers in this process, nothing leaves the machine";
+
+/// Reads the glossary, and looks its tables and columns up in the databases that are served by name, and in the one that
+/// each upstream's address names.
+async fn check_glossary(settings: &Settings) -> Result<String, String> {
+    let glossary = rooms::glossary(settings).map_err(|failure| failure.to_string())?;
+    let control = rooms::control(settings);
+    let mut snapshots = Vec::new();
+    for upstream in &settings.upstream {
+        let named = upstream
+            .databases
+            .iter()
+            .filter(|name| *name != EVERY_DATABASE);
+        let mut databases: Vec<String> = named.cloned().collect();
+        if databases.is_empty() {
+            databases.push(upstream.endpoint().database);
+        }
+        for database in databases {
+            let client = control.client(&upstream.name, &database).await;
+            let mut client = client.map_err(|refusal| refusal.to_string())?;
+            let snapshot = catalog::load(&mut client, &settings.schema).await;
+            snapshots.push(snapshot.map_err(|refusal| refusal.to_string())?);
+        }
+    }
+    let snapshots: Vec<&Snapshot> = snapshots.iter().collect();
+    match &glossary.unknown(&snapshots)[..] {
+        [] => Ok(format!("{} entries", glossary.len())),
+        unknown => Err(unknown.join("; ")),
+    }
+}
 
 /// What was tried so far.
 #[derive(Default)]

@@ -13,6 +13,7 @@ use crate::observe::metrics::Metrics;
 use crate::pool::control::ControlPools;
 use crate::pool::registry::control_config;
 use crate::synth::chain::Chain;
+use crate::synth::glossary::Glossary;
 
 /// The service accounts' pools, which connect when they are first used.
 #[must_use]
@@ -28,7 +29,7 @@ pub fn control(settings: &Settings) -> ControlPools {
 /// What answers questions, and the directory that it looks callers up in.
 ///
 /// # Errors
-/// When TLS, which a provider needs, cannot be set up.
+/// When TLS, which a provider needs, cannot be set up, or the glossary is wrong.
 pub fn asking(
     settings: &Settings,
     control: &ControlPools,
@@ -37,6 +38,7 @@ pub fn asking(
     install_tls();
     let chain = Chain::new(&settings.provider, settings.ask.privacy)
         .map_err(|error| Failure::new(format!("cannot set up TLS: {error}")))?
+        .knowing(&Arc::new(glossary(settings)?))
         .measured(metrics.clone());
     let directory = Directory::new(Arc::new(control.clone()), settings.schema.clone());
     let pipeline = Pipeline::new(
@@ -49,6 +51,17 @@ pub fn asking(
     )
     .keeping(Arc::new(state::open(settings).measured(metrics.clone())));
     Ok((pipeline, directory))
+}
+
+/// The configured glossary; an empty one where there is none.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn glossary(settings: &Settings) -> Result<Glossary, Failure> {
+    match &settings.ask.glossary {
+        Some(path) => Glossary::read(path).map_err(Failure::new),
+        None => Ok(Glossary::default()),
+    }
 }
 
 /// reqwest and rustls are built without a provider of their own; there is one in the house.

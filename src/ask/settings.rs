@@ -1,5 +1,6 @@
 //! `[ask]` and `[cache]`: whether and how questions are answered, and how long answers are remembered.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct Settings {
     pub notices: bool,
     /// Whether a question may refer to those before it, where the session says nothing else. Default false.
     pub context: bool,
+    /// A file that says what people call things here, for the built-in engine and for models; relative to where pgask is
+    /// started. `None` (the default) for none.
+    pub glossary: Option<PathBuf>,
     /// How often a Draft that the guard or the planner refused goes back to its provider. 0 to 5, default 2.
     pub repair_count_max: u8,
 }
@@ -66,6 +70,7 @@ impl Default for Settings {
             privacy: Privacy::default(),
             notices: true,
             context: false,
+            glossary: None,
             repair_count_max: 2,
         }
     }

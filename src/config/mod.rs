@@ -97,6 +97,10 @@ impl Loaded {
 fn drop_empty(settings: &mut Settings) {
     settings.http.address.take_if(|address| address.is_empty());
     settings
+        .ask
+        .glossary
+        .take_if(|path| path.as_os_str().is_empty());
+    settings
         .state
         .path
         .take_if(|path| path.as_os_str().is_empty());

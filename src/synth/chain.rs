@@ -9,6 +9,7 @@ use crate::observe::metrics::Metrics;
 use crate::schema::render::Privacy;
 use crate::synth::brief::{Brief, Drafted, SynthError};
 use crate::synth::builtin::Builtin;
+use crate::synth::glossary::Glossary;
 use crate::synth::openai::{self, OpenAi};
 use crate::synth::settings::{ProviderKind, ProviderSettings};
 
@@ -70,6 +71,18 @@ impl Chain {
     #[must_use]
     pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = Some(metrics);
+        self
+    }
+
+    /// The same chain, whose providers know what a glossary says.
+    #[must_use]
+    pub fn knowing(mut self, glossary: &Arc<Glossary>) -> Self {
+        for link in &mut self.providers {
+            match &mut link.provider {
+                Provider::Builtin(engine) => engine.knowing(glossary),
+                Provider::OpenAi(model) => model.knowing(glossary),
+            }
+        }
         self
     }
 

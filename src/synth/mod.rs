@@ -6,6 +6,7 @@
 pub mod brief;
 pub mod builtin;
 pub mod chain;
+pub mod glossary;
 pub mod openai;
 pub mod prompt;
 pub mod reply;

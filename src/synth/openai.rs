@@ -17,6 +17,7 @@ use crate::names::Draft;
 use crate::names::secret::Secret;
 use crate::schema::render::Privacy;
 use crate::synth::brief::{Brief, Drafted, SynthError};
+use crate::synth::glossary::Glossary;
 use crate::synth::prompt::messages;
 use crate::synth::reply;
 use crate::synth::settings::ProviderSettings;
@@ -50,6 +51,7 @@ pub struct OpenAi {
     temperature: f64,
     max_tokens: u32,
     privacy: Privacy,
+    glossary: Arc<Glossary>,
     /// The model refused `temperature`: newer reasoning models take none but their own.
     without_temperature: AtomicBool,
     /// The model refused `max_tokens` in favour of its newer spelling, which older servers do not know.
@@ -79,9 +81,15 @@ impl OpenAi {
             temperature: settings.temperature,
             max_tokens: settings.max_tokens,
             privacy,
+            glossary: Arc::default(),
             without_temperature: AtomicBool::new(false),
             newer_max_tokens: AtomicBool::new(false),
         }
+    }
+
+    /// Makes it tell the model what a glossary says.
+    pub fn knowing(&mut self, glossary: &Arc<Glossary>) {
+        self.glossary = Arc::clone(glossary);
     }
 
     /// Asks the model for a Draft.
@@ -115,7 +123,7 @@ impl OpenAi {
     }
 
     async fn ask(&self, brief: &Brief) -> Result<Completion, String> {
-        let messages = messages(brief, self.privacy);
+        let messages = messages(brief, self.privacy, &self.glossary);
         for _ in 0..TRIES_MAX {
             let body = self.body(json!(messages));
             match self.post(&body).await {

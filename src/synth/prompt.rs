@@ -8,6 +8,7 @@ use crate::schema::render::{Privacy, render};
 use crate::schema::snapshot::Snapshot;
 use crate::synth::brief::{Brief, Example, Turn};
 use crate::synth::builtin;
+use crate::synth::glossary::Glossary;
 
 /// The longest schema that is sent, in bytes: about 12,000 tokens, which fits beside an answer in the context of every
 /// model that writes SQL.
@@ -36,10 +37,10 @@ pub struct Message {
 
 /// The chat that asks for a Draft; `privacy` decides how much of the schema is told.
 #[must_use]
-pub fn messages(brief: &Brief, privacy: Privacy) -> Vec<Message> {
+pub fn messages(brief: &Brief, privacy: Privacy, glossary: &Glossary) -> Vec<Message> {
     let mut messages = vec![
         message("system", RULES.to_owned()),
-        message("user", question(brief, privacy)),
+        message("user", question(brief, privacy, glossary)),
     ];
     if let Some(failed) = &brief.failed {
         // Some servers refuse a message without content.
@@ -77,15 +78,16 @@ Answer with one JSON object and nothing else:
 assumption included\", \"confidence\": 0.0 to 1.0}
 When the schema cannot answer the question, answer {\"sql\": null, \"reading\": \"what is missing\"} instead of guessing.";
 
-fn question(brief: &Brief, privacy: Privacy) -> String {
+fn question(brief: &Brief, privacy: Privacy, glossary: &Glossary) -> String {
     let schema = render(&brief.visible, privacy, SCHEMA_BYTES_MAX);
     let parameters = match brief.parameter_count {
         0 => String::new(),
         count => format!("\nParameters: $1 to ${count}, cast where their type is not clear."),
     };
     format!(
-        "Schema:\n{schema}{}{}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
+        "Schema:\n{schema}{}{}{}\nToday: {} ({:?}){parameters}{}\nQuestion: {}",
         likely_joins(&brief.visible),
+        called(glossary, &brief.visible),
         corrected(&brief.examples),
         brief.today,
         brief.today.weekday(),
@@ -113,6 +115,17 @@ fn likely_joins(snapshot: &Snapshot) -> String {
 
 const LIKELY_JOINS: &str = "\
 Joins that no foreign key declares; names and values make them likely:";
+
+/// What the glossary says of the schema.
+fn called(glossary: &Glossary, snapshot: &Snapshot) -> String {
+    match glossary.told(snapshot) {
+        told if told.is_empty() => told,
+        told => format!("\n{GLOSSARY}{told}\n"),
+    }
+}
+
+const GLOSSARY: &str = "\
+What people here call things. A question that uses such a name means just what stands here:";
 
 /// What people have said of such questions; nothing where they have not.
 fn corrected(examples: &[Arc<Example>]) -> String {
@@ -189,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_question_brings_its_schema_and_its_day() {
-        let messages = messages(&brief(), Privacy::Schema);
+        let messages = messages(&brief(), Privacy::Schema, &Glossary::default());
         assert_eq!(messages.len(), 2);
         let told = &messages[1].content;
         assert!(told.contains("public.books"), "{told}");
@@ -220,9 +233,25 @@ mod tests {
         };
         let mut brief = brief();
         brief.visible = Visible::new(Arc::new(snapshot), Arc::from([]));
-        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        let told = messages(&brief, Privacy::Schema, &Glossary::default())[1]
+            .content
+            .clone();
         let join = "likely:\npublic.\"Books\".author_id = public.authors.id\n";
         assert!(told.contains(join), "{told}");
+    }
+
+    #[test]
+    fn what_the_glossary_says_is_told_where_it_is_seen() {
+        let text = "[[table]]\nname = 'books'\nsynonyms = ['volumes']\n[[table]]\nname = 'hidden'\nsynonyms = ['x']";
+        let glossary = Glossary::parse("g.toml".to_owned(), text).unwrap();
+        let told = messages(&brief(), Privacy::Schema, &glossary)[1]
+            .content
+            .clone();
+        assert!(
+            told.contains("stands here:\n- books is also called volumes\n\nToday"),
+            "{told}"
+        );
+        assert!(!told.contains("hidden"), "{told}");
     }
 
     #[test]
@@ -236,7 +265,9 @@ mod tests {
         };
         let mut brief = brief();
         brief.turns = (0..TURNS_MAX + 2).map(|n| turn(n, 10)).collect();
-        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        let told = messages(&brief, Privacy::Schema, &Glossary::default())[1]
+            .content
+            .clone();
         assert!(told.contains("Conversation so far"), "{told}");
         assert!(!told.contains("question 1\n"), "{told}");
         let (second, last) = (told.find("question 2\n"), told.find("question 7\n"));
@@ -244,11 +275,15 @@ mod tests {
         assert!(told.ends_with("Question: how many books?"), "{told}");
 
         brief.turns = vec![turn(1, TURNS_BYTES_MAX / 2), turn(2, TURNS_BYTES_MAX - 100)];
-        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        let told = messages(&brief, Privacy::Schema, &Glossary::default())[1]
+            .content
+            .clone();
         assert!(told.contains("question 2") && !told.contains("question 1"));
 
         brief.turns = vec![turn(1, TURNS_BYTES_MAX)];
-        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        let told = messages(&brief, Privacy::Schema, &Glossary::default())[1]
+            .content
+            .clone();
         assert!(!told.contains("Conversation"), "{told}");
     }
 
@@ -259,7 +294,9 @@ mod tests {
             question: "how many novels?".to_owned(),
             sql: "SELECT count(*) FROM public.books".to_owned(),
         })];
-        let told = messages(&brief, Privacy::Schema)[1].content.clone();
+        let told = messages(&brief, Privacy::Schema, &Glossary::default())[1]
+            .content
+            .clone();
         assert!(
             told.contains(
                 "- Question: how many novels?\n  Query: SELECT count(*) FROM public.books\n"
@@ -278,7 +315,7 @@ mod tests {
             sqlstate: SqlState::GUARD,
             reason: "unknown relation \"bookz\"".to_owned(),
         });
-        let told = messages(&brief, Privacy::Schema);
+        let told = messages(&brief, Privacy::Schema, &Glossary::default());
         let roles: Vec<_> = told.iter().map(|m| m.role).collect();
         assert_eq!(roles, ["system", "user", "assistant", "user"]);
         assert!(told[1].content.contains("$1 to $2"));
@@ -288,7 +325,7 @@ mod tests {
             sql: String::new(),
             ..failed
         });
-        let told = messages(&brief, Privacy::Schema);
+        let told = messages(&brief, Privacy::Schema, &Glossary::default());
         assert!(
             told.iter()
                 .all(|m| !m.content.is_empty() && m.role != "assistant")

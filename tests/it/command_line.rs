@@ -105,6 +105,47 @@ async fn check_refuses_a_service_account_that_cannot_read_verifiers() {
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
 }
 
+#[tokio::test]
+async fn a_glossary_is_checked_against_the_database() {
+    let postgres = Postgres::start();
+    postgres
+        .execute(
+            "postgres",
+            "CREATE TABLE public.gizmos (id integer, price numeric)",
+        )
+        .await;
+    let upstream = postgres.url("postgres");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("glossary.toml");
+    let path = path.to_str().unwrap();
+    let check = |text: &str, command: &str| {
+        std::fs::write(path, text).unwrap();
+        pgask(
+            &[command, "--upstream", &upstream],
+            &[("PGASK_ASK__GLOSSARY", path)],
+        )
+    };
+    let fine = "[[table]]\nname = 'gizmos'\nsynonyms = ['widgets']\n\
+                [[metric]]\nname = 'value'\ntable = 'gizmos'\nexpression = 'sum(price)'\n";
+    let output = check(fine, "check");
+    assert!(
+        stdout(&output).contains("ok      glossary: 2 entries"),
+        "{output:?}"
+    );
+
+    let stale = "\n[[column]]\nname = 'gizmos.prize'\nsynonyms = ['cost']\n";
+    let output = check(stale, "check");
+    let expect = format!("failed  glossary: {path}, line 2: no database has a column gizmos.prize");
+    assert!(stdout(&output).contains(&expect), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+
+    // What is no glossary at all stops the proxy before it listens.
+    let output = check("[[tabel]]\n", "serve");
+    let expect = format!("{path}, line 1: unknown field `tabel`");
+    assert!(stderr(&output).contains(&expect), "{output:?}");
+    assert_ne!(output.status.code(), Some(0));
+}
+
 #[test]
 fn check_names_the_upstream_that_it_cannot_reach() {
     let url = format!("postgres://svc:hunter2@127.0.0.1:{}/postgres", free_port());

@@ -33,7 +33,7 @@ pub(super) struct Key {
     /// At most one row references each row: the key is unique on its own side as well.
     pub(super) one_to_one: bool,
     nullable: bool,
-    /// It stands in the catalog; the others were inferred.
+    /// It stands in the catalog or in the glossary; the others were inferred.
     pub(super) declared: bool,
 }
 
@@ -84,11 +84,11 @@ impl Graph {
     /// Reads the declared keys and infers the others.
     #[cfg(test)]
     pub(super) fn new(snapshot: &Snapshot) -> Self {
-        Self::of(snapshot, &Names::new(snapshot))
+        Self::of(snapshot, &Names::new(snapshot), &[])
     }
 
-    /// The same for a snapshot whose names were cut.
-    pub(super) fn of(snapshot: &Snapshot, names: &Names) -> Self {
+    /// The same for a snapshot whose names were cut, with joins that a glossary tells.
+    pub(super) fn of(snapshot: &Snapshot, names: &Names, joins: &[(ColumnId, ColumnId)]) -> Self {
         let mut graph = Self::default();
         graph
             .ways
@@ -105,10 +105,27 @@ impl Graph {
                 declared: true,
             });
         }
+        for &(from, to) in joins {
+            if graph.key_of(from, to).is_none() {
+                graph.add(Key {
+                    declared: true,
+                    ..Key::inferred(snapshot, from, to)
+                });
+            }
+        }
         for key in keys::inferred(snapshot, names, &graph.keys) {
             graph.add(key);
         }
         graph
+    }
+
+    /// The place of a key of one column.
+    pub(super) fn key_of(&self, from: ColumnId, to: ColumnId) -> Option<usize> {
+        self.keys.iter().position(|k| {
+            (k.from, k.to) == (from.relation, to.relation)
+                && k.from_columns == [from.column]
+                && k.to_columns == [to.column]
+        })
     }
 
     fn add(&mut self, key: Key) {

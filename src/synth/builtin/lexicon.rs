@@ -20,6 +20,7 @@ use super::phrases::{self, About, Phrase};
 use super::roles;
 use super::spellings::{Collector, Source, Spellings};
 use super::stored;
+use super::terms::Terms;
 use super::text::{key, stem, words};
 
 /// The quality of a name that only a comment gives.
@@ -80,11 +81,11 @@ impl Lexicon {
     #[cfg(test)]
     pub(super) fn new(snapshot: &Snapshot) -> Self {
         let names = Names::new(snapshot);
-        Self::of(snapshot, &names, &Graph::new(snapshot))
+        Self::of(snapshot, &names, &Graph::new(snapshot), &Terms::default())
     }
 
-    /// Reads a snapshot whose names were cut and whose keys are known.
-    pub(super) fn of(snapshot: &Snapshot, names: &Names, graph: &Graph) -> Self {
+    /// Reads a snapshot whose names were cut and whose keys are known, and what a glossary says of it.
+    pub(super) fn of(snapshot: &Snapshot, names: &Names, graph: &Graph, terms: &Terms) -> Self {
         let mut draft = Draft {
             snapshot,
             names,
@@ -107,6 +108,7 @@ impl Lexicon {
             }
         }
         draft.add_roles();
+        terms.add(&mut draft, graph);
         for (id, relation) in relations(snapshot) {
             for (id, column) in columns(id, relation) {
                 stored::add_values(&mut draft, id, column, relation.kind);

@@ -34,6 +34,7 @@ mod sketch;
 mod spellings;
 mod stored;
 mod talk;
+mod terms;
 mod text;
 mod thesaurus;
 mod tokens;
@@ -56,11 +57,13 @@ use crate::schema::quote::identifier_if_needed;
 use crate::schema::snapshot::{RelationId, Snapshot};
 
 use super::brief::{Brief, Drafted, SynthError, Turn};
+use super::glossary::Glossary;
 
 use graph::Graph;
 use lexicon::Lexicon;
 use names::Names;
 use roles::Roles;
+use terms::Terms;
 
 /// Engines kept by one provider: one for every snapshot and set of rights in use.
 const ENGINES_MAX: u64 = 64;
@@ -68,7 +71,7 @@ const ENGINES_MAX: u64 = 64;
 /// Joins over keys that nobody declared, as `schema.table.column = schema.table.column`, quoted where SQL wants it.
 #[must_use]
 pub fn likely_joins(snapshot: &Snapshot) -> Vec<String> {
-    let graph = Graph::of(snapshot, &Names::new(snapshot));
+    let graph = Graph::of(snapshot, &Names::new(snapshot), &[]);
     let column = |id: RelationId, column: usize| {
         let relation = snapshot.relation(id);
         format!(
@@ -106,13 +109,20 @@ impl Engine {
     /// Builds the lexicon and the key graph of a schema.
     #[must_use]
     pub fn new(visible: &Visible) -> Self {
+        Self::knowing(visible, &Glossary::default())
+    }
+
+    /// The same, with what a glossary says of the schema.
+    #[must_use]
+    pub fn knowing(visible: &Visible, glossary: &Glossary) -> Self {
         let snapshot: &Snapshot = visible;
         let names = Names::new(snapshot);
-        let graph = Graph::of(snapshot, &names);
+        let terms = Terms::of(glossary, snapshot);
+        let graph = Graph::of(snapshot, &names, &terms.joins);
         Self {
             domain: Domain {
                 visible: visible.clone(),
-                lexicon: Lexicon::of(snapshot, &names, &graph),
+                lexicon: Lexicon::of(snapshot, &names, &graph, &terms),
                 graph,
                 roles: roles::roles(snapshot),
             },
@@ -147,6 +157,7 @@ impl Engine {
 #[derive(Debug)]
 pub struct Builtin {
     name: Arc<str>,
+    glossary: Arc<Glossary>,
     engines: Cache<usize, Arc<Engine>>,
 }
 
@@ -156,8 +167,14 @@ impl Builtin {
     pub fn new(name: Arc<str>) -> Self {
         Self {
             name,
+            glossary: Arc::default(),
             engines: Cache::new(ENGINES_MAX),
         }
+    }
+
+    /// Makes engines know what a glossary says; to be called before the first question.
+    pub fn knowing(&mut self, glossary: &Arc<Glossary>) {
+        self.glossary = Arc::clone(glossary);
     }
 
     /// Answers a Brief. Takes about a millisecond, and longer when the schema is new.
@@ -181,7 +198,8 @@ impl Builtin {
     /// The engine of a snapshot. An engine holds its snapshot, so that the address cannot come to mean another one.
     fn engine(&self, visible: &Visible) -> Arc<Engine> {
         let address = Arc::as_ptr(visible.snapshot()).addr();
-        self.engines
-            .get_with(address, || Arc::new(Engine::new(visible)))
+        self.engines.get_with(address, || {
+            Arc::new(Engine::knowing(visible, &self.glossary))
+        })
     }
 }
