@@ -354,7 +354,7 @@ impl Session {
     }
 
     /// Whether what is being answered is the last that was sent.
-    fn nothing_was_sent_behind(&self) -> bool {
+    pub(super) fn nothing_was_sent_behind(&self) -> bool {
         self.server
             .as_ref()
             .is_some_and(|lease| lease.exchange.len() <= 1)

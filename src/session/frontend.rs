@@ -48,12 +48,12 @@ impl Session {
             if self.server_is_skipping() && !matches!(header.tag, tag::SYNC | tag::TERMINATE) {
                 // The server would ignore it.
                 self.from_client.discard(header.frame_bytes);
-                self.flush_sent = false;
+                self.flushed_at = None;
                 self.preparing = None;
                 continue;
             }
             match self.client_frame(header) {
-                Step::Next => self.flush_sent = false,
+                Step::Next => self.flushed_at = None,
                 Step::More(frame_bytes) => {
                     self.client_frame_wanted = frame_bytes;
                     break;

@@ -29,9 +29,18 @@ pub(super) struct NamesUnderWay {
     /// Portals whose statements do something.
     portals: Vec<(Box<[u8]>, NameChange)>,
     /// What was prepared, and the server has yet to be asked what it made of it.
-    undescribed: Vec<(Box<[u8]>, Arc<Statement>)>,
+    undescribed: Vec<Undescribed>,
     /// Messages of ours have been sent for a Query, which waits at the front.
     holds_query: bool,
+}
+
+/// A statement that SQL has prepared, and the name that it has.
+#[derive(Debug)]
+struct Undescribed {
+    name: Box<[u8]>,
+    statement: Arc<Statement>,
+    /// Nothing was sent behind it: the server can say of it what it made of it, and nothing fails.
+    is_last: bool,
 }
 
 /// What a statement does with a name when it completes.
@@ -110,6 +119,8 @@ impl Session {
             }
         }
         self.use_own_names_if_concerned(header, is_named, shows);
+        // What it prepares is known when it has completed.
+        self.names_in_doubt |= header.tag == tag::QUERY;
         Names::Right
     }
 
@@ -123,6 +134,8 @@ impl Session {
             return Names::Right;
         };
         let Some(changes) = self.changes(&namings, self.unnamed.sql()) else {
+            self.batch_changes_names = true;
+            self.bound_forgets = true;
             return Names::Right;
         };
         if !self.is_answered() {
@@ -353,7 +366,12 @@ impl Session {
             lease.own.put(self.stays.session, &name, here);
         }
         self.statements.insert(name.clone(), statement.clone());
-        self.names.undescribed.push((name, statement));
+        let is_last = self.nothing_was_sent_behind();
+        self.names.undescribed.push(Undescribed {
+            name,
+            statement,
+            is_last,
+        });
     }
 
     /// A `DEALLOCATE` of one name has completed.
@@ -375,10 +393,21 @@ impl Session {
     }
 
     fn describe_each(&mut self) {
-        if self.status == b'E' || self.is_copying_in() || self.from_client.is_mid_frame() {
+        let in_batch = self.in_batch;
+        // What was sent behind it may have changed how it is read (`search_path`), or have dropped its tables: then the
+        // question fails, and what is under way with it.
+        let may_harm = (self.status == b'T' || in_batch)
+            && self.names.undescribed.iter().any(|one| !one.is_last);
+        if may_harm
+            || self.status == b'E'
+            || self.is_copying_in()
+            || self.from_client.is_mid_frame()
+        {
+            for one in &mut self.names.undescribed {
+                one.is_last = false;
+            }
             return;
         }
-        let in_batch = self.in_batch;
         let Some(lease) = &mut self.server else {
             return;
         };
@@ -386,7 +415,10 @@ impl Session {
             return;
         }
         lease.scratch.clear();
-        for (name, statement) in self.names.undescribed.drain(..) {
+        for Undescribed {
+            name, statement, ..
+        } in self.names.undescribed.drain(..)
+        {
             message::put_frame(&mut lease.scratch, tag::DESCRIBE, &[b"S", &name, b"\0"]);
             let change = Change::Described { name, statement };
             lease.exchange.sent_with(Sent::Describe, Fate::Drop, change);
@@ -403,7 +435,11 @@ impl Session {
     /// The server was not to be asked in a transaction that has failed: it is asked once that has ended.
     pub(super) fn describe_later(&mut self, name: Box<[u8]>, statement: Arc<Statement>) {
         if statement.prepare().is_some() {
-            self.names.undescribed.push((name, statement));
+            self.names.undescribed.push(Undescribed {
+                name,
+                statement,
+                is_last: false,
+            });
         }
     }
 

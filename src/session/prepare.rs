@@ -264,10 +264,12 @@ impl Session {
             return true;
         };
         if lease.exchange.is_empty() || lease.exchange.is_skipping() {
-            self.flush_sent = false;
+            self.flushed_at = None;
             return true;
         }
-        if !std::mem::replace(&mut self.flush_sent, true) {
+        // What was sent behind a Flush of ours needs one of its own.
+        let now = Some(lease.exchange.sent_count());
+        if std::mem::replace(&mut self.flushed_at, now) != now {
             lease.scratch.clear();
             message::put_frame(&mut lease.scratch, tag::FLUSH, &[]);
             self.from_client.insert(&lease.scratch);

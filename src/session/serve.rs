@@ -133,8 +133,8 @@ pub struct Session {
     pub(super) unnamed: Unnamed,
     /// The statement that the frame at the front waits for.
     pub(super) preparing: Option<Preparing>,
-    /// A Flush of ours stands before the frame at the front, which waits for answers.
-    pub(super) flush_sent: bool,
+    /// How many messages were sent when a Flush of ours was, before the frame at the front, which waits for answers.
+    pub(super) flushed_at: Option<u64>,
     /// The current batch has bound a statement that forgets others; and has executed something since.
     pub(super) bound_forgets: bool,
     pub(super) forgets_in_batch: bool,
@@ -244,7 +244,7 @@ impl Session {
             statements: HashMap::new(),
             unnamed: Unnamed::default(),
             preparing: None,
-            flush_sent: false,
+            flushed_at: None,
             bound_forgets: false,
             forgets_in_batch: false,
             names: NamesUnderWay::default(),

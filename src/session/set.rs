@@ -72,7 +72,7 @@ impl Session {
             }
             (b"SET" | b"RESET", _) => true,
             (b"DISCARD ALL", _) => any_set(),
-            _ => self.marks.contains(Marks::MAY_SET),
+            _ => self.settings.has_said(),
         }
     }
 

@@ -163,6 +163,11 @@ impl Settings {
         self.is_secret |= self.custom.len() > CUSTOM_NAMES_MAX;
     }
 
+    /// Whether a text of this transaction's may set something, and is no plain statement.
+    pub(super) fn has_said(&self) -> bool {
+        self.has_said
+    }
+
     /// Notes that a SET or RESET has completed; what it does, where its text told.
     pub(super) fn completed(&mut self, is_set: bool, changes: Option<Box<[SetChange]>>) {
         let Some(changes) = changes else {

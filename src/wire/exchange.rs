@@ -109,6 +109,8 @@ pub struct Exchange<T> {
     extras: VecDeque<Extra<T>>,
     /// Of the entries that have one, in their order.
     names: Names,
+    /// How many messages were noted so far.
+    sent_count: u64,
     /// An error in a batch: the server ignores everything up to the next Sync.
     skipping: bool,
     /// The server reads copy data and ignores Sync and Flush.
@@ -168,6 +170,7 @@ impl<T> Default for Exchange<T> {
             owed: VecDeque::new(),
             extras: VecDeque::new(),
             names: Names::default(),
+            sent_count: 0,
             skipping: false,
             copy_in: false,
             lost: Vec::new(),
@@ -286,7 +289,13 @@ impl<T> Exchange<T> {
         self.push(message, fate, None, None);
     }
 
-    /// The same, with a token that comes back from [`Self::take_lost`] if an error keeps the server from carrying the
+    /// How many messages were noted so far, to tell whether there was one since.
+    #[must_use]
+    pub fn sent_count(&self) -> u64 {
+        self.sent_count
+    }
+
+    /// The same as [`Self::sent`], with a token that comes back from [`Self::take_lost`] if an error keeps the server from carrying the
     /// message out.
     pub fn sent_with(&mut self, message: Sent, fate: Fate, token: T) {
         self.push(message, fate, Some(token), None);
@@ -311,6 +320,7 @@ impl<T> Exchange<T> {
             }
             _ => {}
         }
+        self.sent_count = self.sent_count.wrapping_add(1);
         let has_extra = fate != Fate::Relay || token.is_some();
         if has_extra {
             self.extras.push_back(Extra { fate, token });

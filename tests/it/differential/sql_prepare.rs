@@ -623,6 +623,38 @@ fn pipelined() -> Scene {
                 .ready(2),
             ),
             (0, texts(&["execute m", "execute m"])),
+            says(0, "create table pp (n int)"),
+            says(1, "begin"),
+            (
+                0,
+                Step::new(
+                    "in a block, and what it reads is out of sight behind it",
+                    &[
+                        query("begin; prepare late as select n from pp"),
+                        query("set local search_path to public"),
+                        query("select 1"),
+                    ],
+                )
+                .ready(3),
+            ),
+            says(0, "commit"),
+            says(1, "rollback"),
+            says(0, "execute late"),
+            says(0, "drop table pp; deallocate all"),
+            (
+                0,
+                Step::new(
+                    "one of several statements gives a name, and the next wants it",
+                    &[
+                        query("select 1; prepare twice as select 2"),
+                        parse("twice", "select 3", &[]),
+                        sync(),
+                    ],
+                )
+                .ready(2),
+            ),
+            says(0, "execute twice"),
+            says(0, "deallocate all"),
         ],
     )
 }

@@ -84,6 +84,11 @@ fn portals_of_named_statements_answer_as_direct() {
 }
 
 #[test]
+fn what_waits_for_an_answer_gets_it_without_a_sync() {
+    compare(&[1, 2, 1000], vec![flushing()]);
+}
+
+#[test]
 fn a_fetch_shows_the_cursor_that_is_there() {
     compare(&[1, 1000], vec![fetching()]);
 }
@@ -1267,6 +1272,36 @@ fn portals() -> Scene {
                 Step::new("gone with the transaction", &[execute("p", 0), sync()]),
             ),
         ],
+    }
+}
+
+fn flushing() -> Scene {
+    let mut steps = vec![
+        (0, parsing("b", "select $1::int")),
+        (1, parsing("a", "begin")),
+    ];
+    for (number, who) in [0, 1, 0, 1].into_iter().enumerate() {
+        // The same as the other's: its name on the connection is closed in front of what needs the one before.
+        let name = format!("a{number}");
+        steps.push((who, parsing(&format!("c{number}"), "select $1::text")));
+        steps.push((1 - who, Step::query("select 1 / 0")));
+        steps.push((
+            0,
+            Step::until(
+                &format!("round {number}"),
+                &[
+                    parse(&name, "begin", &[]),
+                    bind("b", "b", &[Some("0"), Some("3")]),
+                    flush(),
+                ],
+                Until::Tag(b'E'),
+            ),
+        ));
+        steps.push((0, Step::new("sync", &[sync()])));
+    }
+    Scene {
+        name: "Flush without Sync",
+        steps,
     }
 }
 

@@ -402,8 +402,13 @@ fn may_tie(message: &Message) -> bool {
         let says = |words: &[&str]| says(sql, words);
         let is_named = matches!(message, Message::Parse(name, ..) if !name.is_empty());
         let is_plain = !sql.iter().any(|byte| b";'\"\\".contains(byte));
+        let is_spelled_oddly =
+            says(&["set_config"]) && sql.iter().any(|byte| b"\"\\".contains(byte));
         // What is set by a name or to a value beyond ASCII, the server would not tell exactly.
-        !sql.is_ascii() || says(&TYING_WORDS) || says(&NAMING_WORDS) && (is_named || !is_plain)
+        !sql.is_ascii()
+            || is_spelled_oddly
+            || says(&TYING_WORDS)
+            || says(&NAMING_WORDS) && (is_named || !is_plain)
     })
 }
 

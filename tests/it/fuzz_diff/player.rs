@@ -53,9 +53,22 @@ impl Answer {
         lines
     }
 
-    /// Equal, but for numbers that two databases cannot share.
+    /// Equal, but for numbers that two databases cannot share, and for the place in PostgreSQL's sources where a failed
+    /// transaction was noticed: a statement that the connection does not have is refused by its Parse, and not by its
+    /// Describe.
     pub(super) fn agrees(&self, other: &Self) -> bool {
-        self == other || self.lines() == other.lines()
+        let lines = |answer: &Self| -> Vec<String> {
+            let mut lines = answer.lines();
+            for line in &mut lines {
+                if line.contains(" C=25P02 ")
+                    && let Some(end) = line.find(" F=")
+                {
+                    line.truncate(end);
+                }
+            }
+            lines
+        };
+        self == other || lines(self) == lines(other)
     }
 }
 

@@ -171,6 +171,18 @@ fn a_literal_read_behind_a_set_pins_only_where_that_may_change_it() {
         let is_kept = keeps_its_connection(&stage);
         assert_eq!(is_kept.is_some(), is_frozen, "{sql}");
     }
+    // What is executed between them changes nothing of that.
+    let mut client = stage.client();
+    let mut batch = behind("set statement_timeout = '12min'").to_vec();
+    let read = [
+        parse("", "select 1", &[]),
+        bind("", "", &[]),
+        execute("", 0),
+    ];
+    batch.splice(3..3, read);
+    client.exchange(&batch);
+    assert!(keeps_its_connection(&stage).is_none());
+    drop(client);
     // What these do depends on what the session has set.
     for sql in ["discard all", "reset all"] {
         let mut client = stage.client();
