@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 NEXTEST := $(shell $(CARGO) nextest --version 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test drivers test-drivers test-superset regress large fmt lint deny bench fuzz fuzz-diff clean
+.PHONY: help demo test drivers test-drivers test-superset regress large fmt lint deny bench bench-engine fuzz fuzz-diff clean
 
 help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ deny: ## check licences, advisories and sources of the dependencies (needs cargo
 bench: ## pgbench direct, through PgBouncer and through pgask, in one run
 	@scripts/ensure-postgres.sh
 	@scripts/bench-poolers.sh
+
+bench-engine: ## the built-in engine over generated schemas: building its index, and time per question
+	$(CARGO) bench --locked --bench engine
 
 fuzz: ## feed each target in fuzz/ random bytes for FUZZ_SECONDS (needs a nightly compiler and cargo-fuzz)
 	@cd fuzz && for target in frame lexer startup route; do \

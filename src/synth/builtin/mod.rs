@@ -124,7 +124,7 @@ impl Engine {
                 visible: visible.clone(),
                 lexicon: Lexicon::of(snapshot, &names, &graph, &terms),
                 graph,
-                roles: roles::roles(snapshot),
+                roles: roles::of(snapshot, &names),
             },
         }
     }

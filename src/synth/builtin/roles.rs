@@ -1,7 +1,8 @@
 //! What columns are for, judged by the catalog alone: which name a row, which date it, which count or price it.
 
-use crate::schema::snapshot::{Column, ColumnId, Relation, Snapshot, TypeClass};
+use crate::schema::snapshot::{Column, ColumnId, Relation, RelationId, Snapshot, TypeClass};
 
+use super::names::Names;
 use super::text;
 
 /// The part that a relation's columns play.
@@ -24,12 +25,31 @@ pub(super) struct Roles {
 }
 
 /// Judges every relation.
+#[cfg(test)]
 pub(super) fn roles(snapshot: &Snapshot) -> Vec<Roles> {
-    snapshot.relations.iter().map(of_relation).collect()
+    of(snapshot, &Names::new(snapshot))
 }
 
-fn of_relation(relation: &Relation) -> Roles {
-    let name = text::key(&text::words(&relation.name));
+/// The same for a snapshot whose names were cut.
+pub(super) fn of(snapshot: &Snapshot, names: &Names) -> Vec<Roles> {
+    (0..snapshot.relations.len())
+        .map(|position| of_relation(snapshot, RelationId(position), names))
+        .collect()
+}
+
+fn of_relation(snapshot: &Snapshot, id: RelationId, names: &Names) -> Roles {
+    let relation = snapshot.relation(id);
+    let own = &names.relation(id).words;
+    let columns: Vec<Vec<String>> = (0..relation.columns.len())
+        .map(|column| {
+            let column = ColumnId {
+                relation: id,
+                column,
+            };
+            written_out(names.column(column).own())
+        })
+        .collect();
+    let name = text::key(own);
     let sells = [
         "order", "sale", "sell", "invoic", "purchas", "transact", "book", "line", "checkout",
         "receipt",
@@ -37,10 +57,11 @@ fn of_relation(relation: &Relation) -> Roles {
     .iter()
     .any(|stem| name.split(' ').any(|word| word == *stem));
     Roles {
-        display: display(relation),
+        display: display(relation, own, &columns),
         times: times(relation),
         quantity: find(
             relation,
+            &columns,
             &[
                 "quantity",
                 "qty",
@@ -52,6 +73,7 @@ fn of_relation(relation: &Relation) -> Roles {
         ),
         unit_price: find(
             relation,
+            &columns,
             &[
                 "unit price",
                 "price each",
@@ -64,6 +86,7 @@ fn of_relation(relation: &Relation) -> Roles {
         ),
         amount: find(
             relation,
+            &columns,
             &[
                 "total",
                 "total amount",
@@ -77,11 +100,11 @@ fn of_relation(relation: &Relation) -> Roles {
                 "total value",
             ],
         ),
-        people: relation.columns.iter().any(|c| {
+        people: columns.iter().any(|name| {
             const OF_PEOPLE: &[&str] = &[
                 "mail", "salary", "birth", "hired", "surname", "gender", "phone",
             ];
-            let name = text::words(&c.name).join(" ");
+            let name = name.join(" ");
             OF_PEOPLE.iter().any(|part| name.contains(part))
                 || matches!(name.as_str(), "first name" | "last name" | "job title")
         }),
@@ -89,33 +112,36 @@ fn of_relation(relation: &Relation) -> Roles {
     }
 }
 
+/// A column's words with those abbreviations written out that stand for a person's name: `fname`, `stu_lname`.
+fn written_out(name: &[String]) -> Vec<String> {
+    let long = |word: &String| match word.as_str() {
+        "fname" | "firstname" | "forename" => vec!["first".to_owned(), "name".to_owned()],
+        "lname" | "lastname" | "surname" => vec!["last".to_owned(), "name".to_owned()],
+        _ => vec![word.clone()],
+    };
+    name.iter().flat_map(long).collect()
+}
+
 /// The first numeric column with one of these names, in the order of the names.
-fn find(relation: &Relation, names: &[&str]) -> Option<usize> {
+fn find(relation: &Relation, columns: &[Vec<String>], names: &[&str]) -> Option<usize> {
     let numeric = |c: &Column| matches!(c.class, TypeClass::Integer | TypeClass::Decimal);
+    let keys: Vec<String> = columns.iter().map(|name| text::key(name)).collect();
     names.iter().find_map(|name| {
         let wanted = text::key(&text::words(name));
-        relation
-            .columns
-            .iter()
-            .position(|c| numeric(c) && text::key(&text::words(&c.name)) == wanted)
+        (0..keys.len()).find(|&c| numeric(&relation.columns[c]) && keys[c] == wanted)
     })
 }
 
-fn display(relation: &Relation) -> Vec<usize> {
-    let keys: Vec<String> = relation
-        .columns
+fn display(relation: &Relation, own: &[String], columns: &[Vec<String>]) -> Vec<usize> {
+    let names: Vec<String> = columns
         .iter()
-        .map(|c| {
-            if is_text(c) {
-                text::words(&c.name).join(" ")
-            } else {
-                String::new()
-            }
+        .zip(&relation.columns)
+        .map(|(name, column)| match is_text(column) {
+            true => name.join(" "),
+            false => String::new(),
         })
         .collect();
-    let at = |name: &str| keys.iter().position(|key| key == name);
-    let own = text::words(&relation.name);
-    let singular = own.last().map(|w| text::stem(w)).unwrap_or_default();
+    let at = |name: &str| names.iter().position(|known| known == name);
     for name in [
         "name",
         "full name",
@@ -130,29 +156,34 @@ fn display(relation: &Relation) -> Vec<usize> {
             return vec![position];
         }
     }
-    for (first, last) in [
-        ("first name", "last name"),
-        ("firstname", "lastname"),
-        ("given name", "family name"),
-        ("forename", "surname"),
-        ("fname", "lname"),
-    ] {
-        if let (Some(first), Some(last)) = (at(first), at(last)) {
+    for (first, last) in [("first name", "last name"), ("given name", "family name")] {
+        // "student first name" as well.
+        let ending = |wanted: &str| {
+            let ends = |name: &String| name.ends_with(wanted);
+            at(wanted).or_else(|| names.iter().position(ends))
+        };
+        if let (Some(first), Some(last)) = (ending(first), ending(last)) {
             return vec![first, last];
         }
     }
-    // "customer_name" of customers, then any other name, then a column called like the relation itself.
-    let ends = |key: &String| key.ends_with(" name") || key.ends_with(" title");
+    // "customer_name" of customers, then any other name, then a column called like the relation itself, or like what it
+    // is a list of.
+    let singular = own.last().map(|w| text::stem(w)).unwrap_or_default();
+    let ends = |name: &String| name.ends_with(" name") || name.ends_with(" title");
     let about_itself =
-        |key: &String| ends(key) && key.split(' ').any(|w| text::stem(w) == singular);
-    let like_itself = |key: &String| !key.is_empty() && text::stem(key) == singular;
+        |name: &String| ends(name) && name.split(' ').any(|w| text::stem(w) == singular);
+    let like =
+        |name: &String, word: &String| !name.is_empty() && text::stem(name) == text::stem(word);
+    let like_itself = |name: &String| own.last().is_some_and(|word| like(name, word));
+    let like_a_part = |name: &String| own.iter().any(|word| like(name, word));
     [
         &about_itself as &dyn Fn(&String) -> bool,
         &like_itself,
         &ends,
+        &like_a_part,
     ]
     .into_iter()
-    .find_map(|test| keys.iter().position(test))
+    .find_map(|test| names.iter().position(test))
     .or_else(|| unique_text(relation))
     .into_iter()
     .collect()
@@ -240,4 +271,62 @@ pub(super) fn is_time(snapshot: &Snapshot, id: ColumnId) -> bool {
         snapshot.column(id).class,
         TypeClass::Date | TypeClass::Timestamp
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::builtin::fixture::snapshot;
+
+    #[test]
+    fn rows_are_named_by_what_people_would_call_them() {
+        for (table, expect) in [
+            (
+                "guides: id int; fname text; lname text; city text",
+                "fname lname",
+            ),
+            (
+                "guides: id int; gd_first_name text; gd_last_name text; gd_city text",
+                "gd_first_name gd_last_name",
+            ),
+            (
+                "lands: landcode text; landname text; localname text",
+                "landname",
+            ),
+            ("guide_list: id int; guide text; region text", "guide"),
+            ("makers: id int; maker text; fullname text", "fullname"),
+            ("visits: id int; note text", ""),
+            ("tokens: id int; code text uq", "code"),
+        ] {
+            let schema = snapshot(&[table]);
+            let roles = roles(&schema);
+            let columns = &schema.relations[0].columns;
+            let names: Vec<&str> = roles[0]
+                .display
+                .iter()
+                .map(|&c| &*columns[c].name)
+                .collect();
+            assert_eq!(names.join(" "), expect, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_told_by_its_name_and_no_word_is() {
+        let is_key = |name: &str, class: TypeClass| {
+            is_named_as_key(&Column {
+                name: name.into(),
+                class,
+                ..Column::default()
+            })
+        };
+        for name in [
+            "id", "guide_id", "guideId", "guideid", "GuideID", "teamid", "trackid",
+        ] {
+            assert!(is_key(name, TypeClass::Integer), "{name}");
+        }
+        for name in ["paid", "amount_paid", "grid", "valid", "idea", "name"] {
+            assert!(!is_key(name, TypeClass::Integer), "{name}");
+        }
+        assert!(!is_key("wasid", TypeClass::Boolean));
+    }
 }
