@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// Tables, views, materialized views, partitioned and foreign tables, ordered by schema and name.
     pub relations: Vec<Relation>,
-    /// Declared foreign keys between [`Self::relations`].
+    /// Declared foreign keys between [`Self::relations`], ordered by referencing relation and name.
     pub foreign_keys: Vec<ForeignKey>,
     /// Every function that can be called from a query, `pg_catalog`'s included.
     pub functions: Functions,
@@ -293,6 +293,14 @@ impl Snapshot {
     #[must_use]
     pub fn column(&self, id: ColumnId) -> &Column {
         &self.relations[id.relation.0].columns[id.column]
+    }
+
+    /// The declared foreign keys of a relation's own columns.
+    #[must_use]
+    pub fn foreign_keys_of(&self, id: RelationId) -> &[ForeignKey] {
+        let start = self.foreign_keys.partition_point(|key| key.from < id);
+        let count = self.foreign_keys[start..].partition_point(|key| key.from == id);
+        &self.foreign_keys[start..start + count]
     }
 
     /// Looks a relation up by its unquoted schema and name.

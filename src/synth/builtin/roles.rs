@@ -230,9 +230,9 @@ pub(super) fn is_key(snapshot: &Snapshot, id: ColumnId) -> bool {
     relation.primary_key.contains(&id.column)
         || is_named_as_key(&relation.columns[id.column])
         || snapshot
-            .foreign_keys
+            .foreign_keys_of(id.relation)
             .iter()
-            .any(|key| key.from == id.relation && key.from_columns.contains(&id.column))
+            .any(|key| key.from_columns.contains(&id.column))
 }
 
 /// Whether a column's name says that it only ties rows together.

@@ -236,3 +236,44 @@ async fn a_question_with_odd_bytes_reaches_the_model_as_it_was_asked() {
     }
     check_usable(&mut client);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_glossary_teaches_the_engine_and_is_told_to_models_as_far_as_the_caller_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("glossary.toml");
+    let glossary = "[[table]]\nname = 'customers'\nsynonyms = ['punters']\n\
+         [[value]]\ncolumn = 'customers.country'\nvalue = 'Austria'\nsynonyms = ['the alps']\n\
+         [[metric]]\nname = 'turnover'\ntable = 'orders'\nexpression = 'sum(total)'\n\
+         [[table]]\nname = 'hidden'\nsynonyms = ['hush-hush']\n";
+    std::fs::write(&path, glossary).unwrap();
+    let scene = Scene::with_tables(
+        &format!(
+            "[ask]\nglossary = {:?}\n[[provider]]\nname = \"own\"\nkind = \"builtin\"\n",
+            path.to_str().unwrap()
+        ),
+        "create table hidden (id int)",
+    )
+    .await;
+    let mut client = scene.client();
+    // The engine is asked first, and answers.
+    assert_eq!(
+        client.rows("ask how many punters are there"),
+        [[Some("100".to_owned())]]
+    );
+    assert_eq!(
+        client.rows("ask how many punters from the alps"),
+        [[Some("33".to_owned())]],
+        "a value"
+    );
+    assert!(scene.model.take_received().is_empty());
+
+    client.query("set ask.provider = scripted");
+    client.rows(&format!("ask {QUESTION}"));
+    let told = scene.model.take_received()[0].told();
+    assert!(told.contains("customers is also called punters"), "{told}");
+    assert!(
+        told.contains("turnover is, over orders: sum(total)"),
+        "{told}"
+    );
+    assert!(!told.contains("hush-hush"), "{told}");
+}
