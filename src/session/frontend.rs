@@ -313,7 +313,11 @@ impl Session {
             let body = &self.from_client.unscanned()[HEADER_BYTES..header.frame_bytes];
             if let Some((portal, _)) = split_cstr(body) {
                 let portal = portal.to_vec();
-                self.executes(&portal);
+                match self.executes(&portal, header) {
+                    Names::Right => {}
+                    Names::Wait => return Step::Wait,
+                    Names::Refused => return Step::Next,
+                }
             }
         }
         if self.portals_that_set.is_empty() {

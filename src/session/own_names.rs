@@ -28,6 +28,8 @@ pub(super) struct NamesUnderWay {
     changes: VecDeque<NameChange>,
     /// Portals whose statements do something.
     portals: Vec<(Box<[u8]>, NameChange)>,
+    /// Portals that execute a name which the client had not given when they were bound; it may give it before they run.
+    early: Vec<EarlyPortal>,
     /// What was prepared, and the server has yet to be asked what it made of it.
     undescribed: Vec<Undescribed>,
     /// Messages of ours have been sent for a Query, which waits at the front.
@@ -41,6 +43,13 @@ struct Undescribed {
     statement: Arc<Statement>,
     /// Nothing was sent behind it: the server can say of it what it made of it, and nothing fails.
     is_last: bool,
+}
+
+/// A portal that was bound before the name was given that it executes.
+#[derive(Debug)]
+struct EarlyPortal {
+    portal: Box<[u8]>,
+    executes: Box<[u8]>,
 }
 
 /// What a statement does with a name when it completes.
@@ -79,6 +88,7 @@ impl NamesUnderWay {
         self.changes.clear();
         if status == b'I' {
             self.portals.clear();
+            self.early.clear();
         }
     }
 
@@ -127,6 +137,7 @@ impl Session {
     /// The same before a Bind of the unnamed statement.
     pub(super) fn see_to_bound_names(&mut self, header: Header, portal: &[u8]) -> Names {
         self.names.portals.retain(|(name, _)| **name != *portal);
+        self.names.early.retain(|early| *early.portal != *portal);
         if !self.unnamed.marks().contains(Marks::NAMES_STATEMENT) {
             return Names::Right;
         }
@@ -146,6 +157,16 @@ impl Session {
             return Names::Right;
         }
         let seen_to = self.follow(header, &namings, Vec::new());
+        for naming in &namings.all {
+            if let Naming::Execute(name) = naming
+                && !self.statements.contains_key(name)
+            {
+                self.names.early.push(EarlyPortal {
+                    portal: portal.into(),
+                    executes: name.clone(),
+                });
+            }
+        }
         if seen_to == Names::Right && !changes.is_empty() {
             self.batch_changes_names = true;
             self.bound_forgets = true;
@@ -155,8 +176,26 @@ impl Session {
         seen_to
     }
 
-    /// Notes that a portal is being executed.
-    pub(super) fn executes(&mut self, portal: &[u8]) {
+    /// Notes that a portal is about to be executed, and sees to it that the connection has what it executes by name.
+    pub(super) fn executes(&mut self, portal: &[u8], header: Header) -> Names {
+        let early = self.names.early.iter();
+        let names: Vec<_> = early
+            .filter(|early| *early.portal == *portal)
+            .map(|early| early.executes.clone())
+            .collect();
+        for name in names {
+            if !self.statements.contains_key(&name) {
+                continue;
+            }
+            match self.bring_own(&name, header) {
+                Brought::Here(_) => {}
+                Brought::Wait => return Names::Wait,
+                Brought::Changed => {
+                    self.refuse_changed_name(header);
+                    return Names::Refused;
+                }
+            }
+        }
         let at = self
             .names
             .portals
@@ -166,12 +205,13 @@ impl Session {
             let (_, change) = self.names.portals.remove(at);
             self.names.changes.push_back(change);
         }
+        Names::Right
     }
 
     /// Whether there are portals that [`Self::executes`] is to be told of.
     #[inline]
     pub(super) fn has_naming_portals(&self) -> bool {
-        !self.names.portals.is_empty()
+        !self.names.portals.is_empty() || !self.names.early.is_empty()
     }
 
     /// What a text does with names, as far as it can be read.

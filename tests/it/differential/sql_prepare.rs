@@ -623,6 +623,21 @@ fn pipelined() -> Scene {
                 .ready(2),
             ),
             (0, texts(&["execute m", "execute m"])),
+            (
+                0,
+                Step::new(
+                    "a name that is given when what executes it is bound already",
+                    &[
+                        parse("", "execute early", &[]),
+                        bind("x", "", &[]),
+                        parse("early", "select 'early'", &[]),
+                        execute("x", 0),
+                        execute("x", 0),
+                        sync(),
+                    ],
+                ),
+            ),
+            says(0, "deallocate early"),
             says(0, "create table pp (n int)"),
             says(1, "begin"),
             (
