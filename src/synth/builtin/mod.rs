@@ -11,6 +11,7 @@
 //! `graph` into a `query`, `rank` orders the readings, `print` and `reading` say the best one in SQL and in words.
 
 mod bind;
+mod codes;
 mod comments;
 mod dates;
 mod english;

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::schema::sensitive::{Sensitivity, sensitivity};
-use crate::schema::snapshot::{Column, ColumnId, RelationKind, TypeClass};
+use crate::schema::snapshot::{Column, ColumnId, ColumnStats, RelationKind, TypeClass};
 
+use super::codes;
 use super::english::{self, Word};
 use super::flags;
 use super::lexicon::{Draft, Meaning, PHRASE_WORDS_MAX};
@@ -28,6 +29,9 @@ const LEGAL_FORMS: &[&str] = &[
     "corporation",
     "incorporated",
 ];
+
+/// How good a name a comment's is for a code.
+const CODE_MEANING: f32 = 0.95;
 
 /// Values of one column that are looked up in what the world calls things, at most: those of a longer list are names.
 const WORLD_VALUES_MAX: usize = 1_000;
@@ -58,6 +62,9 @@ pub(super) fn add_values(draft: &mut Draft<'_>, id: ColumnId, column: &Column, k
         add_value(draft, id, &Arc::from(label.as_str()), quality);
         add_other_names(draft, id, &Arc::from(label.as_str()), &about, quality);
     }
+    if let Some(comment) = &column.comment {
+        add_codes(draft, id, column, comment);
+    }
     let Some(stats) = &column.stats else {
         return;
     };
@@ -81,6 +88,34 @@ pub(super) fn add_values(draft: &mut Draft<'_>, id: ColumnId, column: &Column, k
         add_value(draft, id, &value, quality);
         if count < WORLD_VALUES_MAX {
             add_other_names(draft, id, &value, &about, quality);
+        }
+    }
+}
+
+/// What a comment says that the column's codes mean, for those that are stored; for all of them where nothing is known of
+/// what is.
+fn add_codes(draft: &mut Draft<'_>, id: ColumnId, column: &Column, comment: &str) {
+    let may = matches!(
+        column.class,
+        TypeClass::Text | TypeClass::Enum | TypeClass::Integer
+    );
+    if !may || sensitivity(&column.name) == Sensitivity::Secret {
+        return;
+    }
+    let stored: HashSet<&str> = column
+        .enum_labels
+        .iter()
+        .map(String::as_str)
+        .chain(column.stats.iter().flat_map(ColumnStats::values))
+        .collect();
+    for (code, meaning) in codes::codes(comment) {
+        let fits = match column.class {
+            TypeClass::Integer => code.parse::<i64>().is_ok(),
+            _ => stored.is_empty() || stored.contains(code.as_str()),
+        };
+        if fits {
+            let value = Meaning::Value(id, Arc::from(code));
+            draft.add_spelled(&meaning, value, CODE_MEANING);
         }
     }
 }
@@ -171,7 +206,8 @@ fn yes_and_no(column: &Column) -> Option<(Arc<str>, Arc<str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synth::builtin::fixture::snapshot;
+    use crate::synth::builtin::Engine;
+    use crate::synth::builtin::fixture::{self, snapshot};
     use crate::synth::builtin::lexicon::Lexicon;
     use crate::synth::builtin::text::key;
 
@@ -217,12 +253,36 @@ mod tests {
     }
 
     #[test]
+    fn codes_mean_what_their_comment_says() {
+        let schema = snapshot(&[
+            "riders: id int pk; form text = A|R # A = in good form, R = resting, Q = quit; \
+             grade int # 1: rookie, 2: veteran; pin text # X = secret one, Y = secret two",
+        ]);
+        let lexicon = Lexicon::new(&schema);
+        assert_eq!(values(&lexicon, "resting"), ["R"]);
+        assert_eq!(values(&lexicon, "in good form"), ["A"]);
+        assert!(values(&lexicon, "quit").is_empty(), "it is not stored");
+        assert_eq!(values(&lexicon, "veterans"), ["2"]);
+        assert!(values(&lexicon, "secret one").is_empty());
+        let engine = Engine::new(&fixture::visible(schema));
+        let today = jiff::civil::date(2026, 11, 21);
+        let drafted = engine.draft(
+            ("how many veteran riders", 0),
+            today,
+            &[],
+            &Arc::from("own"),
+        );
+        let sql = drafted.unwrap().sql;
+        assert!(sql.ends_with("WHERE r.grade = '2'"), "{sql}");
+    }
+
+    #[test]
     fn a_column_of_yes_and_no_is_known_whatever_its_spelling() {
         let case = |values: &[&str], class, name: &str| {
             yes_and_no(&Column {
                 name: name.into(),
                 class,
-                stats: Some(crate::schema::snapshot::ColumnStats {
+                stats: Some(ColumnStats {
                     common_values: values.iter().map(|&v| v.to_owned()).collect(),
                     ..Default::default()
                 }),
