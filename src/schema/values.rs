@@ -50,8 +50,8 @@ impl Values {
         }
     }
 
-    /// Tells a column what one field's values say of it. Text that has no place among the common values and the
-    /// histogram takes from `bytes_left`, and is left out when nothing is left.
+    /// Tells a column what one field's values say of it. Whatever values are kept take from `bytes_left`, and are left out
+    /// when nothing is left.
     pub(in crate::schema) fn tell(
         &mut self,
         field: usize,
@@ -62,10 +62,22 @@ impl Values {
             return;
         }
         let field = std::mem::take(&mut self.fields[field]);
-        let (counts, summary) = (&field.counts, &field);
-        let stats = column
-            .stats
-            .get_or_insert_with(|| summary.stats(column.class, self.row_count));
+        let counts = &field.counts;
+        let stats = match &mut column.stats {
+            Some(known) => known,
+            none => {
+                let mut told = field.stats(column.class, self.row_count);
+                let bytes: usize = told.values().map(str::len).sum();
+                match bytes_left.checked_sub(bytes) {
+                    Some(left) => *bytes_left = left,
+                    None => {
+                        told.common_values.clear();
+                        told.histogram.clear();
+                    }
+                }
+                none.insert(told)
+            }
+        };
         if column.class != TypeClass::Text {
             return;
         }
@@ -235,5 +247,17 @@ mod tests {
         values.tell(0, &mut column, &mut bytes_left);
         assert_eq!(column.stats.unwrap().other_values.len(), 2);
         assert_eq!(bytes_left, 0);
+
+        // What stands for statistics counts as well.
+        let mut values = Values::of(1);
+        values.add_row(std::iter::once(Some(Cow::Borrowed("aaaa"))));
+        let mut column = Column {
+            class: TypeClass::Text,
+            ..Column::default()
+        };
+        values.tell(0, &mut column, &mut 3);
+        let stats = column.stats.unwrap();
+        assert_eq!(stats.values().count(), 0);
+        assert_eq!(stats.distinct, -1.0, "how many there are is no value");
     }
 }
