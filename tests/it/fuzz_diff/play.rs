@@ -3,7 +3,7 @@
 //! The direct side decides what is played: a client that needs a connection while others hold all that pgask has makes
 //! one of them let go first, and what was inserted for that is part of what the other side plays.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::player::Answer;
 use super::script::{Act, Leave, Message, Script, Step};
@@ -13,6 +13,9 @@ use crate::support::frames::{self, Frame};
 
 /// How long a statement may run before it is cancelled again: the first cancel may come before the statement.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(3);
+
+/// How long it is cancelled again and again.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A statement that a cancel at the same time may hit or miss.
 const RACING: &str = "select count(*) from generate_series(1, 3000)";
@@ -298,12 +301,21 @@ fn act_otherwise(side: &mut Side, client: usize, act: &Act) -> Answer {
         Act::CancelBusy(sql) => {
             player.send(&[Message::query(sql)]);
             // Not before it runs: a client that waits for a connection is cancelled as well, but in fewer words.
-            while !side.player(client).is_answered_within(CANCEL_INTERVAL) {
+            let mut answer = Answer::default();
+            let start = Instant::now();
+            while !side
+                .player(client)
+                .read_within(CANCEL_INTERVAL, &mut answer)
+            {
+                if start.elapsed() > CANCEL_TIMEOUT {
+                    answer.farewell = Some("(it cannot be cancelled)");
+                    break;
+                }
                 if side.is_sleeping() {
                     side.player(client).cancel(&socket);
                 }
             }
-            side.player(client).read()
+            answer
         }
         Act::CancelRace => {
             player.send(&[Message::query(RACING)]);

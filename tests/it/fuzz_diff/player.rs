@@ -150,15 +150,20 @@ impl Player {
         }
     }
 
-    /// Whether anything comes within `timeout`.
-    pub(super) fn is_answered_within(&mut self, timeout: Duration) -> bool {
-        if !self.inbox.is_empty() {
-            return true;
-        }
+    /// Adds what comes within `timeout` to an answer; whether that is all of it. A warning may come long before the rest.
+    pub(super) fn read_within(&mut self, timeout: Duration, answer: &mut Answer) -> bool {
         self.stream.set_read_timeout(Some(timeout)).unwrap();
-        let filled = self.fill().is_ok();
+        let is_whole = loop {
+            self.take_frames(answer);
+            if self.ledger.is_settled() && self.inbox.is_empty() {
+                break true;
+            }
+            if self.fill().is_err() {
+                break false;
+            }
+        };
         self.stream.set_read_timeout(Some(ANSWER_TIMEOUT)).unwrap();
-        filled
+        is_whole
     }
 
     /// Sends a CancelRequest on a connection of its own, and waits until it was carried out.
