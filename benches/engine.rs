@@ -85,7 +85,7 @@ fn measure(tables: usize, value_count: usize) -> String {
     let mut answered = 0;
     for (number, question) in questions.iter().enumerate() {
         let started = Instant::now();
-        let drafted = black_box(engine.draft((question, 0), today, &[], &name));
+        let drafted = black_box(engine.draft((question, 0), today, (&[], false), (&name, 0.5)));
         if number >= WARM_UP {
             times.push(started.elapsed());
             answered += usize::from(drafted.is_ok());

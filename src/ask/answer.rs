@@ -26,6 +26,8 @@ pub struct Answer {
     pub reading: String,
     /// How likely that is what was meant, 0 to 1; `None` when the provider cannot tell.
     pub confidence: Option<f32>,
+    /// What that was computed from, where the provider computes it: features by name.
+    pub evidence: Vec<(&'static str, f32)>,
     /// The name of the provider.
     pub provider: Arc<str>,
     /// Other readings, best first.

@@ -31,6 +31,8 @@ pub struct Key {
     today: jiff::civil::Date,
     /// "and last year?" means something else in another conversation.
     turns: Vec<Arc<Turn>>,
+    /// A question that others may refer to is read so that they can.
+    conversing: bool,
     /// A model may answer otherwise once it was shown more.
     examples: Vec<Arc<Example>>,
     /// The SQL that is kept for the question, where it was this that was proved.
@@ -58,9 +60,17 @@ impl Key {
             parameter_count,
             today,
             turns: turns.to_vec(),
+            conversing: false,
             examples: Vec::new(),
             kept: None,
         }
+    }
+
+    /// The key of the same question where later ones may refer to it.
+    #[must_use]
+    pub fn conversing(mut self, conversing: bool) -> Self {
+        self.conversing = conversing;
+        self
     }
 
     /// The key of the same question where a model is shown these examples.

@@ -287,6 +287,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             asked.today,
             &turns,
         )
+        .conversing(asked.settings.context)
         .with_examples(&examples);
         if let Some(remembered) = self.memo.find(&key) {
             self.metrics.memo_hits.inc();
@@ -332,6 +333,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             today: asked.today,
             parameter_count: asked.parameter_count,
             turns,
+            conversing: asked.settings.context,
             failed: None,
         };
         let mut only = asked.settings.provider.clone();
@@ -470,6 +472,7 @@ impl<D: Drafts, V: Views> Pipeline<D, V> {
             drafted: draft.sql.clone(),
             reading: draft.reading.clone(),
             confidence: draft.confidence,
+            evidence: draft.evidence.clone(),
             provider: Arc::clone(&draft.provider),
             alternatives,
             estimated_cost,
@@ -565,6 +568,7 @@ fn prove_alternative(
         confidence: Some(other.confidence),
         provider: Arc::clone(&draft.provider),
         alternatives: Vec::new(),
+        evidence: Vec::new(),
     };
     Some(Reading {
         approved: guard::approve(&candidate, visible, rules).ok()?,

@@ -1,5 +1,6 @@
 //! What became of one question: a line of the file that `--json` writes, and that a later run goes on from.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -60,6 +61,9 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// 0 to 1, where the provider tells.
     pub confidence: Option<f32>,
+    /// What that was computed from, by name; empty where the provider does not compute it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, f32>,
     /// Who answered.
     pub provider: Option<String>,
     /// From the question to its approved SQL, in milliseconds.
@@ -85,6 +89,7 @@ impl Outcome {
             sql: None,
             verdict: Verdict::Refused,
             confidence: None,
+            evidence: BTreeMap::new(),
             provider: None,
             latency_ms: 0.0,
             reading: None,
@@ -100,6 +105,8 @@ impl Outcome {
             Ok(answer) => {
                 self.sql = Some(answer.approved.sql().to_owned());
                 self.confidence = answer.confidence;
+                let evidence = answer.evidence.into_iter();
+                self.evidence = evidence.map(|(name, x)| (name.to_owned(), x)).collect();
                 self.provider = Some(answer.provider.to_string());
                 self.reading = Some(answer.reading);
             }
@@ -199,6 +206,7 @@ pub(super) mod tests {
             sql: (verdict != Verdict::Refused).then(|| "SELECT 1".to_owned()),
             verdict,
             confidence: Some(0.5),
+            evidence: BTreeMap::new(),
             provider: Some("builtin".to_owned()),
             latency_ms: 1.25,
             reading: None,

@@ -43,6 +43,8 @@ pub struct Draft {
     pub provider: Arc<str>,
     /// Other readings, best first; each is as unproved as `sql`.
     pub alternatives: Vec<Alternative>,
+    /// What the confidence was computed from, where the provider computes it: features by name.
+    pub evidence: Vec<(&'static str, f32)>,
 }
 
 impl Draft {
@@ -59,6 +61,7 @@ impl Draft {
             confidence: None,
             provider: provider.into(),
             alternatives: Vec::new(),
+            evidence: Vec::new(),
         }
     }
 }

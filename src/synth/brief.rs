@@ -19,6 +19,8 @@ pub struct Brief {
     pub parameter_count: u16,
     /// The questions before this one, oldest first, when it may refer to them; empty when it stands by itself.
     pub turns: Vec<Arc<Turn>>,
+    /// Later questions may refer to this one.
+    pub conversing: bool,
     /// Questions like this one whose answers people corrected, the likest first.
     pub examples: Vec<Arc<Example>>,
     /// Why the previous Draft failed, when this is a repair.

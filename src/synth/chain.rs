@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tracing::warn;
 
+use crate::names::Draft;
 use crate::observe::metrics::Metrics;
 use crate::schema::render::Privacy;
 use crate::synth::brief::{Brief, Drafted, SynthError};
@@ -24,6 +25,8 @@ pub struct Chain {
 struct Link {
     name: Arc<str>,
     provider: Provider,
+    /// How sure a model must be, where it says how sure it is.
+    min_confidence: Option<f32>,
 }
 
 /// One that writes SQL.
@@ -57,8 +60,12 @@ impl Chain {
                     (ProviderKind::OpenAi, Some(client)) => {
                         Provider::OpenAi(Box::new(OpenAi::new(one, client.clone(), privacy)))
                     }
-                    _ => Provider::Builtin(Builtin::new(Arc::from(one.name.as_str()))),
+                    _ => Provider::Builtin(Builtin::new(
+                        Arc::from(one.name.as_str()),
+                        one.min_confidence,
+                    )),
                 },
+                min_confidence: one.min_confidence,
             })
             .collect();
         Ok(Self {
@@ -124,7 +131,17 @@ impl Chain {
                     metrics.provider_failures.inc(kind);
                 }
             }
+            let unsure = |draft: &Draft| match (draft.confidence, link.min_confidence) {
+                (Some(told), Some(min)) if told < min => Some((told, min)),
+                _ => None,
+            };
             match drafted {
+                Ok(draft) if unsure(&draft).is_some() => {
+                    let (told, min) = unsure(&draft).unwrap_or_default();
+                    let reason =
+                        format!("its confidence {told:.2} is below min_confidence = {min}");
+                    failures.add(&link.name, SynthError::NoSql { reason });
+                }
                 Ok(draft) => return Ok(draft),
                 Err(error) => failures.add(&link.name, error),
             }

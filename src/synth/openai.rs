@@ -119,6 +119,7 @@ impl OpenAi {
             confidence: reply.confidence,
             provider: Arc::clone(&self.name),
             alternatives: Vec::new(),
+            evidence: Vec::new(),
         })
     }
 

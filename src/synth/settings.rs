@@ -40,6 +40,10 @@ pub struct ProviderSettings {
     /// For `openai`: the longest reply, in tokens, the model's own reasoning included where it reasons. Default 4096.
     #[serde(default = "default_max_tokens")]
     pub max_tokens: u32,
+    /// How sure it must be to answer, 0 to 1; a provider that cannot tell is believed. Left out, a model is believed,
+    /// and the built-in engine must be as sure as was fitted with its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_confidence: Option<f32>,
 }
 
 /// What kind of provider.
@@ -65,6 +69,7 @@ impl ProviderSettings {
             timeout: default_timeout(),
             temperature: 0.0,
             max_tokens: default_max_tokens(),
+            min_confidence: None,
         }
     }
 
@@ -75,10 +80,15 @@ impl ProviderSettings {
         let needed = "a provider of kind openai needs this key";
         let usual = Self {
             name: self.name.clone(),
+            min_confidence: self.min_confidence,
             ..Self::builtin()
         };
+        let sure = |min: f32| !(0.0..=1.0).contains(&min);
         match self.kind {
             _ if self.name.trim().is_empty() => Some(("name", "expected a name")),
+            _ if self.min_confidence.is_some_and(sure) => {
+                Some(("min_confidence", "expected a number from 0 to 1"))
+            }
             ProviderKind::BuiltIn if self.base_url.is_some() => Some(("base_url", unused)),
             ProviderKind::BuiltIn if self.model.is_some() => Some(("model", unused)),
             ProviderKind::BuiltIn if self.api_key.is_some() => Some(("api_key", unused)),

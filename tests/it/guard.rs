@@ -79,6 +79,7 @@ impl Stage {
             confidence: None,
             provider: Arc::from("test"),
             alternatives: Vec::new(),
+            evidence: Vec::new(),
         };
         match approve(&draft, &self.visible, &Rules::default()) {
             Ok(approved) => approved.sql().to_owned(),

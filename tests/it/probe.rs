@@ -72,6 +72,7 @@ impl Stage {
             confidence: None,
             provider: "test".into(),
             alternatives: Vec::new(),
+            evidence: Vec::new(),
         };
         let approved = approve(&draft, &visible, &Rules::default()).unwrap();
         probe(&self.pool, &approved).await

@@ -34,6 +34,7 @@ fn brief(question: &str) -> Brief {
         today: jiff::civil::date(2026, 11, 21),
         parameter_count: 0,
         turns: Vec::new(),
+        conversing: false,
         examples: Vec::new(),
         failed: None,
     }

@@ -119,6 +119,7 @@ fn draft(sql: &str) -> Drafted {
                 confidence: 0.4,
             },
         ],
+        evidence: Vec::new(),
     })
 }
 

@@ -11,14 +11,18 @@ use crate::synth::brief::{Drafted, SynthError, Turn};
 use super::bind::{Bound, bind};
 use super::lattice::{Kind, Lattice};
 use super::lexicon::Meaning;
+use super::phrase::Trust;
 use super::query::Select;
 use super::rank::{self, Weights};
 use super::sketch::{EdgeId, Sketch};
 use super::tokens::Token;
-use super::{Domain, english, grammar, print, reading, talk, tokens};
+use super::{Domain, english, grammar, phrase, print, reading, talk, tokens};
 
 /// Other readings given with a Draft at most.
 const ALTERNATIVES_MAX: usize = 4;
+
+/// Words of a question that the stricter reading is trusted with where the phrases are not sure.
+const SHORT: usize = 8;
 
 /// A reading further below the best one than this is no alternative.
 const ALTERNATIVE_GAP: f32 = 0.9;
@@ -35,6 +39,10 @@ pub(super) struct Question<'a> {
     pub(super) today: Date,
     /// The questions before it, oldest first, when it may refer to them.
     pub(super) turns: &'a [Arc<Turn>],
+    /// Whether later questions may refer to it.
+    pub(super) conversing: bool,
+    /// How sure an answer must be, 0 to 1.
+    pub(super) min_confidence: f32,
 }
 
 /// A reading, printed.
@@ -59,16 +67,139 @@ pub(super) struct Understood {
 }
 
 pub(super) fn answer(domain: &Domain, question: Question<'_>, provider: &Arc<str>) -> Drafted {
-    let understood = if question.turns.is_empty() {
-        alone(
-            domain,
-            tokens::tokens(question.text, question.parameter_count),
-            question.today,
-        )?
-    } else {
-        talk::understand(domain, question)?
+    if !question.turns.is_empty() {
+        return match talk::understand(domain, question) {
+            Ok(understood) => settle(domain, &understood, provider),
+            Err(error) => by_itself(domain, question, provider).ok_or(error),
+        };
+    }
+    let tokens = tokens::tokens(question.text, question.parameter_count);
+    if tokens.len() >= tokens::TOKENS_MAX {
+        // What stands behind would be left out without a word.
+        return Err(SynthError::NotUnderstood {
+            words: tokens[tokens.len() - 1..]
+                .iter()
+                .map(|t| t.raw.clone())
+                .collect(),
+            hint: Some(format!(
+                "A question may have up to {} words.",
+                tokens::TOKENS_MAX - 1
+            )),
+        });
+    }
+    let by_sketch = || alone(domain, tokens.clone(), question.today);
+    // Only a sketch can be edited by what is asked next.
+    if question.conversing
+        && let Ok(understood) = by_sketch()
+    {
+        return settle(domain, &understood, provider);
+    }
+    let lattice = Lattice::new(tokens.clone(), &domain.lexicon, question.today);
+    let read = phrase::read(domain, &lattice, &breaks(question));
+    let evidence = phrase::Evidence::of(&read, &lattice);
+    let trust = read.first().map_or(Trust::Lost, |best| best.trust);
+    let sure = evidence
+        .as_ref()
+        .is_some_and(|e| e.certainty() >= question.min_confidence);
+    // The stricter reading is heard first where the phrases leave doubt, and alone where they leave out too much.
+    // Of a long sentence it understands less than the phrases, even where they are not sure.
+    let stricter = match trust {
+        Trust::Whole if sure || lattice.tokens.len() > SHORT => None,
+        _ => by_sketch().ok(),
     };
-    settle(domain, &understood, provider)
+    match (stricter, evidence) {
+        (Some(understood), _) => settle(domain, &understood, provider),
+        (None, Some(evidence)) if sure && trust != Trust::Lost => {
+            Ok(by_phrases(domain, &read, &evidence, provider))
+        }
+        _ => Err(unsure(domain, &lattice, &read)),
+    }
+}
+
+/// A question of a conversation that nothing ties to what was said before, where the phrases leave no doubt.
+fn by_itself(domain: &Domain, question: Question<'_>, provider: &Arc<str>) -> Option<Draft> {
+    const TIES: &[&str] = &[
+        "ones", "one", "them", "those", "these", "it", "they", "its", "instead", "same", "only",
+        "also", "too", "now", "again", "just", "rather",
+    ];
+    let tokens = tokens::tokens(question.text, question.parameter_count);
+    let tied = tokens.iter().any(|t| TIES.contains(&t.folded.as_str()))
+        || tokens
+            .first()
+            .is_some_and(|t| matches!(t.folded.as_str(), "and" | "but" | "or"))
+        || tokens.get(1).is_some_and(|t| t.folded == "about")
+        || tokens.first().is_none_or(|t| !phrase::opens(&t.folded));
+    if tied {
+        return None;
+    }
+    let lattice = Lattice::new(tokens, &domain.lexicon, question.today);
+    let read = phrase::read(domain, &lattice, &breaks(question));
+    let evidence = phrase::Evidence::of(&read, &lattice)?;
+    let sure = evidence.certainty() >= question.min_confidence && read[0].trust == Trust::Whole;
+    sure.then(|| by_phrases(domain, &read, &evidence, provider))
+}
+
+/// The best reading by phrases as a Draft.
+fn by_phrases(
+    domain: &Domain,
+    read: &[phrase::Read],
+    evidence: &phrase::Evidence,
+    provider: &Arc<str>,
+) -> Draft {
+    let confidence = evidence.certainty();
+    let best = &read[0];
+    let mut seen = vec![&best.select];
+    let mut alternatives = Vec::new();
+    for other in &read[1..] {
+        let lost = best.score - other.score;
+        if alternatives.len() == ALTERNATIVES_MAX || lost > ALTERNATIVE_GAP {
+            break;
+        }
+        if !seen.contains(&&other.select) {
+            seen.push(&other.select);
+            alternatives.push(Alternative {
+                sql: print::sql(&other.select, &domain.visible),
+                reading: reading::reading(&other.select, &domain.visible),
+                confidence: confidence * (-lost).exp() * 0.5,
+            });
+        }
+    }
+    Draft {
+        sql: print::sql(&best.select, &domain.visible),
+        reading: reading::reading(&best.select, &domain.visible),
+        confidence: Some(confidence),
+        provider: Arc::clone(provider),
+        alternatives,
+        evidence: evidence.named(),
+    }
+}
+
+/// Names the words that were left over, or all of them where each is known and none of the readings convinces.
+fn unsure(domain: &Domain, lattice: &Lattice, read: &[phrase::Read]) -> SynthError {
+    let dropped = read.first().map_or(&[][..], |best| &best.dropped);
+    if dropped.is_empty() {
+        return not_understood(domain, lattice, &[]);
+    }
+    let words = dropped.iter().map(|&i| lattice.tokens[i].raw.clone());
+    SynthError::NotUnderstood {
+        words: words.collect(),
+        hint: hint(domain),
+    }
+}
+
+/// The tokens that begin a sentence, the first one left out.
+fn breaks(question: Question<'_>) -> Vec<usize> {
+    let text = question.text;
+    let ends = text.char_indices().filter(|&(at, c)| {
+        matches!(c, '?' | '.' | '!')
+            && text[at + c.len_utf8()..].starts_with(char::is_whitespace)
+            && text[at + c.len_utf8()..]
+                .trim_start()
+                .starts_with(char::is_uppercase)
+    });
+    ends.map(|(at, _)| tokens::tokens(&text[..at], question.parameter_count).len())
+        .filter(|&n| n > 0)
+        .collect()
 }
 
 /// Reads a question that stands by itself.
@@ -127,6 +258,7 @@ pub(super) fn settle(domain: &Domain, understood: &Understood, provider: &Arc<st
         confidence: Some(weights.confidence(ideal - best.score, lead)),
         provider: Arc::clone(provider),
         alternatives,
+        evidence: Vec::new(),
     })
 }
 

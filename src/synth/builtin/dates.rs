@@ -102,8 +102,16 @@ fn joined_span(tokens: &[Token], at: usize, today: Date) -> Option<Bounds> {
     Some((end, from, until))
 }
 
+/// Behind "the", and "the year of" before a year.
 fn skip_article(tokens: &[Token], at: usize) -> usize {
-    at + usize::from(tokens.get(at).is_some_and(|t| t.folded == "the"))
+    let word = |i: usize| tokens.get(i).map_or("", |t| t.folded.as_str());
+    let at = at + usize::from(word(at) == "the");
+    let year = at + usize::from(word(at) == "year");
+    let number = year + usize::from(year > at && word(year) == "of");
+    match tokens.get(number).map(|t| &t.kind) {
+        Some(TokenKind::Number(digits)) if number > at && digits.len() == 4 => number,
+        _ => at,
+    }
 }
 
 /// A day, month, quarter, year or relative span.

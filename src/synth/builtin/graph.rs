@@ -165,7 +165,11 @@ impl Graph {
         } else {
             BACKWARD
         };
-        base + if key.nullable { NULLABLE } else { 0 } + if key.declared { 0 } else { INFERRED }
+        // Of several keys to the same rows, the one whose column comes first is the usual one.
+        let place = key.from_columns.first().map_or(0, |&c| c.min(20) as Cost);
+        base + if key.nullable { NULLABLE } else { 0 }
+            + if key.declared { 0 } else { INFERRED }
+            + place
     }
 
     /// The cheapest way from one relation to another, and its cost in steps; self-references only as the caller asks

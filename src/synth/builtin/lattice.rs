@@ -98,6 +98,7 @@ impl Lattice {
             lattice.add_functions(start);
             lattice.add_phrases(start, lexicon);
         }
+        lattice.add_ellipses(lexicon);
         lattice.add_unknown(lexicon);
         lattice
     }
@@ -295,8 +296,14 @@ impl Lattice {
     fn add_phrases(&mut self, start: usize, lexicon: &Lexicon) {
         let mut key = String::new();
         let mut spelling = String::new();
+        let mut commas = false;
         for end in start + 1..=(start + lexicon.words_max).min(self.tokens.len()) {
             let token = &self.tokens[end - 1];
+            // "Tokyo, Japan" may be one value; the comma is no part of its key.
+            if end > start + 1 && token.kind == TokenKind::Comma && token.raw == "," {
+                commas = true;
+                continue;
+            }
             if !matches!(token.kind, TokenKind::Word | TokenKind::Number(_)) {
                 break;
             }
@@ -308,8 +315,25 @@ impl Lattice {
             }
             let lone_number = end == start + 1 && matches!(token.kind, TokenKind::Number(_));
             let entries = lexicon.get(&key);
+            if commas {
+                let is_value = |e: &&Entry| matches!(e.meaning, Meaning::Value(..));
+                let values: Vec<Entry> = entries.iter().filter(is_value).cloned().collect();
+                self.add_entries(start, end, &values, &spelling, 1.0);
+                continue;
+            }
             if !entries.is_empty() && !lone_number {
                 self.add_entries(start, end, entries, &spelling, 1.0);
+            }
+            // "high schooler" where the schema writes it in one word.
+            if (start + 2..=start + 3).contains(&end) {
+                let joined = super::text::stem(&spelling.replace(' ', ""));
+                let entries: Vec<Entry> = lexicon
+                    .get(&joined)
+                    .iter()
+                    .filter(|e| !matches!(e.meaning, Meaning::Value(..)))
+                    .cloned()
+                    .collect();
+                self.add_entries(start, end, &entries, &spelling, 0.95);
             }
         }
     }
@@ -355,6 +379,43 @@ impl Lattice {
         found.truncate(CANDIDATES_MAX);
         if let Some(best) = found.first().map(|f| f.1) {
             self.push(start, end, kind(found), best);
+        }
+    }
+
+    /// "first, middle and last name", "arrival and departure date": the words that are left out are those at the end of
+    /// the last one.
+    fn add_ellipses(&mut self, lexicon: &Lexicon) {
+        let count = self.tokens.len();
+        let is_joint =
+            |t: &Token| t.kind == TokenKind::Comma || t.folded == "and" || t.folded == "or";
+        for joint in 1..count.saturating_sub(1) {
+            if !is_joint(&self.tokens[joint]) || is_joint(&self.tokens[joint - 1]) {
+                continue;
+            }
+            let first = joint - 1;
+            // The next member that is whole: behind this joint, or behind another one.
+            let mut at = joint + 1;
+            while at < count
+                && (is_joint(&self.tokens[at]) || self.tokens.get(at + 1).is_some_and(is_joint))
+            {
+                at += 1;
+            }
+            let ends: Vec<usize> = self
+                .from(at)
+                .filter(|(_, e)| matches!(e.kind, Kind::Attribute(_)) && e.end > at + 1)
+                .map(|(_, e)| e.end)
+                .collect();
+            for end in ends {
+                let mut parts = vec![self.tokens[first].stem.clone()];
+                parts.extend(self.tokens[at + 1..end].iter().map(|t| t.stem.clone()));
+                let entries: Vec<Entry> = lexicon
+                    .get(&parts.join(" "))
+                    .iter()
+                    .filter(|e| matches!(e.meaning, Meaning::Column(_)))
+                    .cloned()
+                    .collect();
+                self.add_entries(first, first + 1, &entries, "", 1.2);
+            }
         }
     }
 

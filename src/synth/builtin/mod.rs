@@ -24,6 +24,7 @@ mod lattice;
 mod lexicon;
 mod measures;
 mod names;
+mod phrase;
 mod phrase_index;
 mod phrases;
 mod print;
@@ -131,8 +132,9 @@ impl Engine {
     }
 
     /// Answers a question with SQL. `today` serves arithmetic that SQL cannot do later ("since March"); `turns` are the
-    /// questions before it, oldest first, which it may go on about. A `$n` of the question is a parameter up to
-    /// `parameter_count`, and money above it.
+    /// questions before it, oldest first, which it may go on about, and true says that later ones may go on about it.
+    /// A `$n` of the question is a parameter up to `parameter_count`, and money above it. The provider is named in the
+    /// Draft, and answers when it is so sure, 0 to 1.
     ///
     /// # Errors
     /// [`SynthError::NotUnderstood`] names the words that nothing covers; [`SynthError::Ambiguous`] gives readings that
@@ -141,14 +143,16 @@ impl Engine {
         &self,
         (question, parameter_count): (&str, u16),
         today: Date,
-        turns: &[Arc<Turn>],
-        provider: &Arc<str>,
+        (turns, conversing): (&[Arc<Turn>], bool),
+        (provider, min_confidence): (&Arc<str>, f32),
     ) -> Drafted {
         let question = answer::Question {
             text: question,
             parameter_count,
             today,
             turns,
+            conversing,
+            min_confidence,
         };
         answer::answer(&self.domain, question, provider)
     }
@@ -158,16 +162,19 @@ impl Engine {
 #[derive(Debug)]
 pub struct Builtin {
     name: Arc<str>,
+    /// How sure it must be to answer, 0 to 1.
+    min_confidence: f32,
     glossary: Arc<Glossary>,
     engines: Cache<usize, Arc<Engine>>,
 }
 
 impl Builtin {
-    /// A provider of this configured name.
+    /// A provider of this configured name, that answers when it is so sure (0 to 1), or as sure as was fitted.
     #[must_use]
-    pub fn new(name: Arc<str>) -> Self {
+    pub fn new(name: Arc<str>, min_confidence: Option<f32>) -> Self {
         Self {
             name,
+            min_confidence: min_confidence.unwrap_or_else(phrase::certainty_floor),
             glossary: Arc::default(),
             engines: Cache::new(ENGINES_MAX),
         }
@@ -193,7 +200,9 @@ impl Builtin {
         }
         let engine = self.engine(&brief.visible);
         let question = (brief.question.as_str(), brief.parameter_count);
-        engine.draft(question, brief.today, &brief.turns, &self.name)
+        let conversation = (&brief.turns[..], brief.conversing);
+        let provider = (&self.name, self.min_confidence);
+        engine.draft(question, brief.today, conversation, provider)
     }
 
     /// The engine of a snapshot. An engine holds its snapshot, so that the address cannot come to mean another one.

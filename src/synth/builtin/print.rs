@@ -68,7 +68,9 @@ impl Printer<'_> {
                 self.name_sources(select);
             }
             Predicate::Not(inner) => self.name_in_predicate(inner),
-            Predicate::All(parts) => parts.iter().for_each(|p| self.name_in_predicate(p)),
+            Predicate::All(parts) | Predicate::Any(parts) => {
+                parts.iter().for_each(|p| self.name_in_predicate(p));
+            }
             Predicate::OneOf(..)
             | Predicate::Is(..)
             | Predicate::Null(..)
@@ -275,6 +277,16 @@ impl Printer<'_> {
             Predicate::All(parts) => {
                 let parts: Vec<String> = parts.iter().map(|p| self.predicate(p)).collect();
                 parts.join(" AND ")
+            }
+            Predicate::Any(parts) => {
+                let parts: Vec<String> = parts
+                    .iter()
+                    .map(|p| match p {
+                        Predicate::All(_) => format!("({})", self.predicate(p)),
+                        _ => self.predicate(p),
+                    })
+                    .collect();
+                format!("({})", parts.join(" OR "))
             }
         }
     }

@@ -128,6 +128,8 @@ pub(super) enum Predicate {
     In(Expr, Box<Select>),
     /// Every one of them.
     All(Vec<Self>),
+    /// One of them at least.
+    Any(Vec<Self>),
     /// True for no row for which the inner one is true; unknown counts as not true.
     Not(Box<Self>),
 }

@@ -12,7 +12,12 @@ use super::{Builtin, Engine, fixture};
 fn ask(engine: &Engine, question: &str) -> Drafted {
     let today = jiff::civil::date(2026, 11, 21);
     // Every `$n` of the corpus has a value.
-    engine.draft((question, u16::MAX), today, &[], &Arc::from("builtin"))
+    engine.draft(
+        (question, u16::MAX),
+        today,
+        (&[], false),
+        (&Arc::from("builtin"), 0.4),
+    )
 }
 
 fn said(answer: &Drafted) -> String {
@@ -107,13 +112,14 @@ fn a_question_of_any_kind_is_answered_or_refused_and_never_panics() {
 
 #[test]
 fn a_repair_is_left_to_others() {
-    let builtin = Builtin::new(Arc::from("builtin"));
+    let builtin = Builtin::new(Arc::from("builtin"), None);
     let mut brief = Brief {
         question: "how many customers".into(),
         visible: fixture::visible(fixture::shop()),
         today: jiff::civil::date(2026, 11, 21),
         parameter_count: 0,
         turns: Vec::new(),
+        conversing: false,
         examples: Vec::new(),
         failed: None,
     };

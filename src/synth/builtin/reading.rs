@@ -210,6 +210,10 @@ impl Reader<'_> {
                 let parts: Vec<&Predicate> = parts.iter().collect();
                 self.conditions(&parts).join(" and ")
             }
+            Predicate::Any(parts) => {
+                let parts: Vec<String> = parts.iter().map(|p| self.predicate(p)).collect();
+                parts.join(" or ")
+            }
         }
     }
 

@@ -269,11 +269,11 @@ mod tests {
         let drafted = engine.draft(
             ("how many veteran riders", 0),
             today,
-            &[],
-            &Arc::from("own"),
+            (&[], false),
+            (&Arc::from("own"), 0.0),
         );
         let sql = drafted.unwrap().sql;
-        assert!(sql.ends_with("WHERE r.grade = '2'"), "{sql}");
+        assert!(sql.ends_with("WHERE r.grade = 2"), "{sql}");
     }
 
     #[test]

@@ -153,7 +153,12 @@ phrases = ['judge']
         let visible = fixture::visible(fixture::shop());
         let ask = |engine: &Engine, question: &str| {
             let today = jiff::civil::date(2026, 11, 21);
-            engine.draft((question, 0), today, &[], &Arc::from("builtin"))
+            engine.draft(
+                (question, 0),
+                today,
+                (&[], false),
+                (&Arc::from("builtin"), 0.4),
+            )
         };
         let engine = Engine::knowing(&visible, &glossary);
         for (question, part) in [

@@ -102,7 +102,9 @@ impl Used {
                 self.select(select);
             }
             Predicate::Not(inner) => self.predicate(inner),
-            Predicate::All(parts) => parts.iter().for_each(|p| self.predicate(p)),
+            Predicate::All(parts) | Predicate::Any(parts) => {
+                parts.iter().for_each(|p| self.predicate(p))
+            }
         }
     }
 }

@@ -103,6 +103,7 @@ fn draft(sql: &str) -> Draft {
         confidence: None,
         provider: Arc::from("test"),
         alternatives: Vec::new(),
+        evidence: Vec::new(),
     }
 }
 

@@ -11,7 +11,12 @@ use crate::synth::builtin::{Engine, fixture};
 
 fn ask(engine: &Engine, turns: &mut Vec<Arc<Turn>>, question: &str) -> Drafted {
     let today = jiff::civil::date(2026, 11, 21);
-    let drafted = engine.draft((question, u16::MAX), today, turns, &Arc::from("builtin"));
+    let drafted = engine.draft(
+        (question, u16::MAX),
+        today,
+        (turns, true),
+        (&Arc::from("builtin"), 0.4),
+    );
     if let Ok(draft) = &drafted {
         turns.push(Arc::new(Turn {
             question: question.to_owned(),
